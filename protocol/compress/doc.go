@@ -1,0 +1,2 @@
+// Package compress is Kafka's four batch codecs over byte slices.
+package compress

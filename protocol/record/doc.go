@@ -1,0 +1,2 @@
+// Package record reads, checks and makes Kafka's record batches (magic 2).
+package record
