@@ -1,0 +1,112 @@
+package vfs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+)
+
+// FS is a file system. Safe for concurrent use. Errors satisfy errors.Is for fs.ErrNotExist and fs.ErrExist.
+type FS interface {
+	// OpenFile opens with os.O_* flags. O_APPEND is not supported: writers name their offset.
+	OpenFile(name string, flag int, perm fs.FileMode) (File, error)
+
+	// MkdirAll makes dir and its missing parents, mode 0700.
+	MkdirAll(dir string) error
+
+	Remove(name string) error
+	RemoveAll(name string) error
+
+	// Rename replaces newName if it is a file, and works on directories.
+	Rename(oldName, newName string) error
+
+	Stat(name string) (fs.FileInfo, error)
+
+	// ReadDir lists a directory sorted by name.
+	ReadDir(dir string) ([]fs.DirEntry, error)
+
+	// SyncDir makes entries created, renamed or removed in dir so far durable.
+	SyncDir(dir string) error
+
+	// Lock takes the exclusive lock named by a file, which it creates; ErrLocked when somebody holds it.
+	Lock(name string) (io.Closer, error)
+
+	// Usage is the size and the free space, in bytes, of the file system that holds dir.
+	Usage(dir string) (total, free int64, err error)
+}
+
+// File is an open file. Reads and writes at disjoint ranges may run concurrently.
+type File interface {
+	io.ReaderAt
+	io.WriterAt
+
+	// WritevAt writes bufs one after the other from off on, in one system call where the machine can.
+	// It may change the slice headers in bufs, never the bytes.
+	WritevAt(bufs [][]byte, off int64) (int64, error)
+
+	// Sync makes the file's bytes and size durable; not its directory entry.
+	Sync() error
+
+	Truncate(size int64) error
+	Size() (int64, error)
+	Close() error
+}
+
+// ErrLocked says that another holder has the lock.
+var ErrLocked = errors.New("locked by another process")
+
+// ReadFile reads a whole file of at most limit bytes; a longer one is an error.
+func ReadFile(fsys FS, name string, limit int64) ([]byte, error) {
+	f, err := fsys.OpenFile(name, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil {
+		return nil, err
+	}
+	if size > limit {
+		return nil, fmt.Errorf("%s: %d bytes, more than the %d expected at most", name, size, limit)
+	}
+	buf := make([]byte, size)
+	n, err := f.ReadAt(buf, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return buf[:n], nil
+}
+
+// WriteFileAtomic replaces name by data so that a reader after a crash finds the old bytes or the new, never a mix:
+// a temporary file beside it, then a rename. With sync the bytes are durable before the rename and the rename before
+// the return; without, a power cut may leave an empty or torn file under the final name, and the caller must be able
+// to rebuild it.
+func WriteFileAtomic(fsys FS, name string, data []byte, sync bool) error {
+	temp := name + ".tmp"
+	f, err := fsys.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	if len(data) > 0 {
+		_, err = f.WriteAt(data, 0)
+	}
+	if err == nil && sync {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return err
+	}
+	if err := fsys.Rename(temp, name); err != nil {
+		return err
+	}
+	if !sync {
+		return nil
+	}
+	return fsys.SyncDir(path.Dir(name))
+}

@@ -1,0 +1,63 @@
+package vfs
+
+import (
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+const maxIovecs = 1024 // IOV_MAX
+
+// WritevAt loops over pwritev: a short write is continued, as os.File.WriteAt does (KAFKA-17181).
+func (f *osFile) WritevAt(bufs [][]byte, off int64) (int64, error) {
+	var total int64
+	for len(bufs) > 0 {
+		if len(bufs[0]) == 0 {
+			bufs = bufs[1:]
+			continue
+		}
+		n, err := unix.Pwritev(f.fd, bufs[:min(len(bufs), maxIovecs)], off+total)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return total, &os.PathError{Op: "pwritev", Path: f.f.Name(), Err: err}
+		}
+		if n == 0 {
+			return total, &os.PathError{Op: "pwritev", Path: f.f.Name(), Err: io.ErrShortWrite}
+		}
+		total += int64(n)
+		for n > 0 {
+			k := min(n, len(bufs[0]))
+			bufs[0] = bufs[0][k:]
+			n -= k
+			if len(bufs[0]) == 0 {
+				bufs = bufs[1:]
+			}
+		}
+	}
+	return total, nil
+}
+
+// Sync is fdatasync: bytes and size, without the times of the inode.
+func (f *osFile) Sync() error {
+	for {
+		err := unix.Fdatasync(f.fd)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return &os.PathError{Op: "fdatasync", Path: f.f.Name(), Err: err}
+		}
+		return nil
+	}
+}
+
+func (osFS) Usage(dir string) (total, free int64, err error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, 0, &os.PathError{Op: "statfs", Path: dir, Err: err}
+	}
+	return int64(st.Blocks) * int64(st.Bsize), int64(st.Bavail) * int64(st.Bsize), nil
+}
