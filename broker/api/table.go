@@ -1,0 +1,152 @@
+package api
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/dohle-io/dohle/broker/server"
+)
+
+// Table is the table of contents of the broker, sorted by key: what is not here is not served. A test
+// checks the order, that every file NN_name.go has its row, and that maxima are Kafka's newest.
+var Table = []API{}
+
+// Listeners says where a row is served.
+type Listeners uint8
+
+const (
+	OnBroker     Listeners = 1 << iota // listeners= of a broker
+	OnController                       // controller listeners
+	Everywhere   = OnBroker | OnController
+)
+
+// API is one row: one key with the versions served and a handler per kind of listener.
+type API struct {
+	Key      int16
+	Name     string // Kafka's name of the request: "DescribeCluster"
+	Min, Max int16  // versions served
+
+	onBroker     handler // nil = not served there
+	onController handler
+
+	advertisedMin   int16 // Min, but for Produce (Q1)
+	hidden          bool  // answered, not advertised (Q10)
+	pipelinedRow    bool
+	forwardedRow    bool // the broker's handler passes it to the controller
+	unsupportedFunc func(h *Handlers, c *server.Ctx) server.Answer
+}
+
+type handler func(h *Handlers, c *server.Ctx, req kmsg.Request) server.Answer
+
+// request ties a kmsg struct to its pointer, so that a handler is typed and the key comes from the type.
+type request[R any] interface {
+	*R
+	kmsg.Request
+}
+
+// define declares a row whose handler returns the response. A mismatch of request type and key cannot be
+// written; the response type is the handler's own business and checked by the round-trip test.
+func define[R any, Q request[R], P kmsg.Response](minVersion, maxVersion int16, on Listeners, handle func(*Handlers, *server.Ctx, Q) P) API {
+	return defineAnswer(minVersion, maxVersion, on, func(h *Handlers, c *server.Ctx, req Q) server.Answer {
+		return server.Reply(handle(h, c, req))
+	})
+}
+
+// defineAnswer declares a row whose handler chooses the kind of answer: spliced, late, none.
+func defineAnswer[R any, Q request[R]](minVersion, maxVersion int16, on Listeners, handle func(*Handlers, *server.Ctx, Q) server.Answer) API {
+	key := Q(new(R)).Key()
+	a := API{Key: key, Name: kmsg.Key(key).Name(), Min: minVersion, Max: maxVersion, advertisedMin: minVersion}
+	run := func(h *Handlers, c *server.Ctx, req kmsg.Request) server.Answer { return handle(h, c, req.(Q)) }
+	if on&OnBroker != 0 {
+		a.onBroker = run
+	}
+	if on&OnController != 0 {
+		a.onController = run
+	}
+	return a
+}
+
+// pipelined lets the row answer Later (Produce).
+func (a API) pipelined() API { a.pipelinedRow = true; return a }
+
+// advertisedFrom shows a lower minimum in ApiVersions than is served (Q1).
+func (a API) advertisedFrom(v int16) API { a.advertisedMin = v; return a }
+
+// unadvertised keeps a served row out of ApiVersions (Q10).
+func (a API) unadvertised() API { a.hidden = true; return a }
+
+// On returns where the row is served.
+func (a API) On() Listeners {
+	var on Listeners
+	if a.onBroker != nil {
+		on |= OnBroker
+	}
+	if a.onController != nil {
+		on |= OnController
+	}
+	return on
+}
+
+// Dispatcher is the table bound to the rooms of one broker; package server looks rows up in it.
+type Dispatcher struct {
+	broker, controller []*server.Row // by key
+}
+
+// NewDispatcher binds rows to h.
+func NewDispatcher(rows []API, h *Handlers) *Dispatcher {
+	size := 0
+	for _, a := range rows {
+		size = max(size, int(a.Key)+1)
+	}
+	d := &Dispatcher{broker: make([]*server.Row, size), controller: make([]*server.Row, size)}
+	for _, a := range rows {
+		if a.onBroker != nil {
+			d.broker[a.Key] = a.bind(h, a.onBroker)
+		}
+		if a.onController != nil {
+			d.controller[a.Key] = a.bind(h, a.onController)
+		}
+	}
+	return d
+}
+
+func (a API) bind(h *Handlers, run handler) *server.Row {
+	row := &server.Row{Key: a.Key, Name: a.Name, Min: a.Min, Max: a.Max, Pipelined: a.pipelinedRow,
+		Handle: func(c *server.Ctx, req kmsg.Request) server.Answer { return run(h, c, req) }}
+	if a.unsupportedFunc != nil {
+		row.Unsupported = func(c *server.Ctx) server.Answer { return a.unsupportedFunc(h, c) }
+	}
+	return row
+}
+
+// Lookup implements server.Dispatcher.
+func (d *Dispatcher) Lookup(key int16, controller bool) (*server.Row, bool) {
+	rows := d.broker
+	if controller {
+		rows = d.controller
+	}
+	if key < 0 || int(key) >= len(rows) || rows[key] == nil {
+		return nil, false
+	}
+	return rows[key], true
+}
+
+// check reports the first fault of a table: order, doubles, empty ranges.
+func check(rows []API) error {
+	if !slices.IsSortedFunc(rows, func(a, b API) int { return int(a.Key) - int(b.Key) }) {
+		return fmt.Errorf("api: the table is not sorted by key")
+	}
+	for i, a := range rows {
+		switch {
+		case i > 0 && rows[i-1].Key == a.Key:
+			return fmt.Errorf("api: key %d stands twice", a.Key)
+		case a.Min > a.Max, a.Min < 0:
+			return fmt.Errorf("api: %s has the range %d-%d", a.Name, a.Min, a.Max)
+		case a.On() == 0:
+			return fmt.Errorf("api: %s is served nowhere", a.Name)
+		}
+	}
+	return nil
+}
