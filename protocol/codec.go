@@ -11,9 +11,9 @@ import (
 const (
 	MaxArrayCount  = 1_000_000 // elements of one array; Kafka 4.4 has the same bound
 	MaxStringBytes = math.MaxInt16
-	MaxTagCount    = 10_000   // fields in one tag section; Kafka 4.4 has the same bound
+	MaxTagCount    = 10_000    // fields in one tag section; Kafka 4.4 has the same bound
 	MaxTagBytes    = 128 << 10 // bytes of one tagged field
-	FirstCapacity  = 1_000    // elements of an array's first allocation; it grows with what was read
+	FirstCapacity  = 1_000     // elements of an array's first allocation; it grows with what was read
 )
 
 // ErrMalformed is wrapped by every complaint of Reader and of the walk. Who reads it from a
