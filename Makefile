@@ -1,0 +1,35 @@
+# Targets print themselves: `make`.
+.DEFAULT_GOAL := help
+GO            ?= go
+GOLANGCI      := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
+BENCHSTAT     := golang.org/x/perf/cmd/benchstat@latest
+VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+BUILD         := CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+PKG           ?= ./...
+FUZZTIME      ?= 30s
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: build ## build and start a broker on 127.0.0.1:9092, no configuration
+	./bin/dohle dev --port 9092
+
+build: ## leave one static binary at bin/dohle
+	$(BUILD) -o bin/dohle ./cmd/dohle
+
+test: ## all tests of the module, with the race detector
+	$(GO) test -race $(PKG)
+
+lint: ## golangci-lint, gofmt, and go vet
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(GOLANGCI) run
+
+bench: ## benchmarks of both data paths, as benchstat reads them
+	$(GO) test -run '^$$' -bench . -benchmem -count $(or $(COUNT),1) $(PKG)
+
+fuzz: ## every fuzz target for FUZZTIME (30s each)
+	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+	  echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done
+
+.PHONY: help run build test lint bench fuzz

@@ -1,0 +1,3 @@
+module github.com/dohle-io/dohle/compat-tests
+
+go 1.26
