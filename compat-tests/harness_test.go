@@ -313,3 +313,11 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+// execute runs a command of a set-up step to its end.
+func execute(name string, args ...string) error {
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %s: %w\n%.4000s", name, strings.Join(args, " "), err, out)
+	}
+	return nil
+}

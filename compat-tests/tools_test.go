@@ -1,0 +1,165 @@
+package compat
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// asked is one call of a tool of Apache Kafka, made to both brokers. {B} is the client listener, {C} the controller's.
+type asked struct {
+	tool string
+	args string
+	mask []*regexp.Regexp // what may differ beyond the usual: each match becomes #
+	fail bool             // the tool must end with an error, the same from both
+	only *regexp.Regexp   // compare only the lines of Dohle that match, each of which Kafka must print as well
+}
+
+const tools = "org.apache.kafka.tools."
+
+var (
+	uuids    = regexp.MustCompile(`[A-Za-z0-9_-]{22}`)
+	ports    = regexp.MustCompile(`127\.0\.0\.1:\d+|localhost:\d+`)
+	numbers  = regexp.MustCompile(`\d+(\.\d+)?`)
+	times    = regexp.MustCompile(`\[?\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[,.]\d+\]?`)
+	paths    = regexp.MustCompile(`/[^" ]*/data`)
+	sizes    = regexp.MustCompile(`"(size|totalBytes|usableBytes)":\d+|(size|totalBytes|usableBytes)=\d+`)
+	spaces   = regexp.MustCompile(`[ \t]+`)
+	endpoint = regexp.MustCompile(`port=\d+|"port": ?\d+`)
+)
+
+// The tools print the same for Dohle as for Apache Kafka, but for ids, times, ports, paths, offsets of the metadata
+// log and byte sizes on disk.
+func TestKafkaToolsPrintTheSame(t *testing.T) {
+	conversation := []asked{
+		{tool: "TopicCommand", args: "--bootstrap-server {B} --create --topic one --partitions 3 --config retention.ms=3600000 --config cleanup.policy=compact,delete"},
+		{tool: "TopicCommand", args: "--bootstrap-server {B} --create --topic with.dot --partitions 1 --replication-factor 1"},
+		{tool: "TopicCommand", args: "--bootstrap-server {B} --create --topic with_dot --partitions 1", fail: true},
+		{tool: "TopicCommand", args: "--bootstrap-server {B} --create --topic one", fail: true},
+		{tool: "TopicCommand", args: "--bootstrap-server {B} --create --topic one --if-not-exists"},
+		{tool: "TopicCommand", args: "--bootstrap-server {B} --create --topic far --replication-factor 3", fail: true},
+		{tool: "TopicCommand", args: "--bootstrap-server {B} --create --topic bad/name", fail: true},
+		{tool: "TopicCommand", args: "--bootstrap-server {B} --create --topic odd --config no.such.key=1", fail: true},
+		{tool: "TopicCommand", args: "--bootstrap-server {B} --list"},
+		{tool: "TopicCommand", args: "--bootstrap-server {B} --describe"},
+		{tool: "TopicCommand", args: "--bootstrap-server {B} --describe --topic one"},
+		{tool: "TopicCommand", args: "--bootstrap-server {B} --describe --topic missing", fail: true},
+		{tool: "TopicCommand", args: "--bootstrap-server {B} --alter --topic one --partitions 5"},
+		{tool: "TopicCommand", args: "--bootstrap-server {B} --alter --topic one --partitions 2", fail: true},
+		{tool: "TopicCommand", args: "--bootstrap-server {B} --describe --topic one"},
+		{tool: "DeleteRecordsCommand", args: "--bootstrap-server {B} --offset-json-file {D}/delete.json"},
+		{tool: "GetOffsetShell", args: "--bootstrap-server {B} --topic lines"},
+		{tool: "GetOffsetShell", args: "--bootstrap-server {B} --topic lines --time earliest"},
+		{tool: "GetOffsetShell", args: "--bootstrap-server {B} --topic lines --time max-timestamp"},
+		{tool: "GetOffsetShell", args: "--bootstrap-server {B} --topic lines --time earliest-local"},
+		{tool: "GetOffsetShell", args: "--bootstrap-server {B} --topic lines --time latest-tiered"},
+		{tool: "GetOffsetShell", args: "--bootstrap-server {B} --topic lines --time 0"},
+		{tool: "GetOffsetShell", args: "--bootstrap-server {B} --topic lines --time 4102444800000"},
+		{tool: "BrokerApiVersionsCommand", args: "--bootstrap-server {B}", only: regexp.MustCompile(`^\t\w+\(\d+\): \d+`)},
+		{tool: "MetadataQuorumCommand", args: "--bootstrap-server {B} describe --status", mask: []*regexp.Regexp{
+			regexp.MustCompile(`(HighWatermark|LeaderEpoch|MaxFollowerLag|MaxFollowerLagTimeMs):\s+-?\d+`), endpoint}},
+		{tool: "MetadataQuorumCommand", args: "--bootstrap-server {B} describe --replication", mask: []*regexp.Regexp{regexp.MustCompile(`\b\d{2,}\b`)}},
+		{tool: "MetadataQuorumCommand", args: "--bootstrap-controller {C} describe --status", mask: []*regexp.Regexp{
+			regexp.MustCompile(`(HighWatermark|LeaderEpoch|MaxFollowerLag|MaxFollowerLagTimeMs):\s+-?\d+`), endpoint}},
+		{tool: "ClusterTool", args: "cluster-id --bootstrap-server {B}"},
+		{tool: "ClusterTool", args: "list-endpoints --bootstrap-server {B}", mask: []*regexp.Regexp{numbers}},
+		{tool: "ClusterTool", args: "list-endpoints --bootstrap-controller {C}", mask: []*regexp.Regexp{numbers}},
+		{tool: "ClusterTool", args: "api-versions --bootstrap-server {B}", only: regexp.MustCompile(`^\t\w+\(\d+\): \d+`)},
+		{tool: "LogDirsCommand", args: "--bootstrap-server {B} --describe", mask: []*regexp.Regexp{sizes}},
+		{tool: "ProducerPerformance", args: "--topic perf --num-records 20000 --record-size 100 --throughput -1 --bootstrap-server {B}", mask: []*regexp.Regexp{numbers, regexp.MustCompile(`(?m)^.*records sent.*\n`)}},
+		{tool: "FeatureCommand", args: "--bootstrap-server {B} describe", mask: []*regexp.Regexp{regexp.MustCompile(`Epoch: \d+`)}},
+		{tool: "TopicCommand", args: "--bootstrap-server {B} --delete --topic one"},
+		{tool: "TopicCommand", args: "--bootstrap-server {B} --delete --topic one", fail: true},
+		{tool: "TopicCommand", args: "--bootstrap-server {B} --list"},
+	}
+
+	dir, ports := t.TempDir(), freePorts(t, 4)
+	kafkaDir, dohleDir := filepath.Join(dir, "kafka"), filepath.Join(dir, "dohle")
+	must(t, os.MkdirAll(kafkaDir, 0o700))
+	must(t, os.MkdirAll(dohleDir, 0o700))
+	kafka := startKafka(t, kafkaDir, single(t, filepath.Join(kafkaDir, "data"), ports[0], ports[1]), "-t", clusterID, "--standalone")
+	dohle := startDohle(t, dohleDir, single(t, filepath.Join(dohleDir, "data"), ports[2], ports[3]), "-t", clusterID, "--standalone")
+	must(t, os.WriteFile(filepath.Join(dir, "delete.json"),
+		[]byte(`{"partitions": [{"topic": "lines", "partition": 0, "offset": 10}, {"topic": "lines", "partition": 1, "offset": -1}], "version": 1}`), 0o600))
+	for _, n := range []*node{kafka, dohle} {
+		kafkaTool(t, tools+"TopicCommand", "--bootstrap-server", n.bootstrap, "--create", "--topic", "lines", "--partitions", "2")
+		kafkaTool(t, tools+"TopicCommand", "--bootstrap-server", n.bootstrap, "--create", "--topic", "perf")
+		for p := range 2 {
+			pipe(t, strings.NewReader(strings.Repeat("a line\n", 100)), "kcat", "-b", n.bootstrap, "-P", "-t", "lines", "-p", fmt.Sprint(p), "-X", "queue.buffering.max.ms=500")
+		}
+	}
+	for _, a := range conversation {
+		t.Run(a.tool+" "+a.args, func(t *testing.T) {
+			ask := func(n *node, controller int) string {
+				args := strings.NewReplacer("{B}", n.bootstrap, "{C}", fmt.Sprintf("127.0.0.1:%d", controller), "{D}", dir).Replace(a.args)
+				return a.run(t, strings.Fields(args))
+			}
+			want, got := ask(kafka, ports[1]), ask(dohle, ports[3])
+			if a.only != nil {
+				a.subset(t, want, got)
+			} else if want != got {
+				t.Errorf("differs.\nApache Kafka:\n%s\nDohle:\n%s", want, got)
+			}
+		})
+	}
+}
+
+func (a asked) run(t *testing.T, args []string) string {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd := exec.Command("java", append(append(jvm(t), tools+a.tool), args...)...)
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	if (err != nil) != a.fail {
+		t.Fatalf("ended with %v\n%s%s", err, out.String(), errs.String())
+	}
+	text := out.String()
+	if a.fail { // a stack trace goes to stderr as well: the first lines of both say what was refused
+		text += firstLines(errs.String(), 2)
+	}
+	return a.normal(text)
+}
+
+func firstLines(s string, n int) string {
+	lines := strings.Split(s, "\n")
+	return strings.Join(lines[:min(n, len(lines))], "\n")
+}
+
+// normal takes out what may differ and the log lines that tools print with a timestamp.
+func (a asked) normal(text string) string {
+	var lines []string
+	for _, line := range strings.Split(text, "\n") {
+		if times.MatchString(line) && strings.Contains(line, " INFO ") {
+			continue
+		}
+		lines = append(lines, line)
+	}
+	text = strings.Join(lines, "\n")
+	for _, m := range append([]*regexp.Regexp{times, paths, ports, uuids}, a.mask...) {
+		text = m.ReplaceAllString(text, "#")
+	}
+	return spaces.ReplaceAllString(text, " ")
+}
+
+func (a asked) subset(t *testing.T, kafka, dohle string) {
+	t.Helper()
+	known, compared := strings.Split(kafka, "\n"), 0
+	for _, line := range strings.Split(dohle, "\n") {
+		if !a.only.MatchString(strings.ReplaceAll(line, " ", "\t")) && !a.only.MatchString("\t"+strings.TrimSpace(line)) {
+			continue
+		}
+		compared++
+		if !slices.Contains(known, line) && !slices.Contains(known, strings.TrimSuffix(line, ",")) && !slices.Contains(known, line+",") {
+			t.Errorf("Apache Kafka prints no such line: %q", line)
+		}
+	}
+	if compared < 10 {
+		t.Errorf("only %d lines were compared:\n%s", compared, dohle)
+	}
+}
