@@ -57,6 +57,7 @@ func run(dir, classpath, root string) error {
 		make func() (string, error)
 	}{
 		{"metadata/records_gen.go", func() (string, error) { return emitRecords("metadata", records, true) }},
+		{"protocol/schema_gen.go", func() (string, error) { return emitTable(all) }},
 		{"protocol/record/control_gen.go", func() (string, error) { return emitRecords("record", control, false) }},
 	}
 	for _, o := range outputs {

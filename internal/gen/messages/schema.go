@@ -116,7 +116,7 @@ type message struct {
 	LatestVersionUnstable bool         `json:"latestVersionUnstable"`
 	Fields                []*field     `json:"fields"`
 	CommonStructs         []*structure `json:"commonStructs"`
-	path                  string // where the schema lies in its jar or folder
+	path                  string       // where the schema lies in its jar or folder
 	structs               map[string]*structure
 	order                 []*structure // in the order of first use, the outermost first
 }
