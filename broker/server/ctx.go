@@ -23,7 +23,7 @@ type Ctx struct {
 	Now        time.Time       // Real clock, when the request was read: deadlines count from here
 	Context    context.Context // ends when the server has no patience left at a stop
 
-	exchange *exchange // nil in tests of handlers
+	exchange exchange // nil in tests of handlers
 }
 
 // ConnState is what one connection remembers between requests. Only the connection's own goroutine, that
@@ -40,7 +40,7 @@ type ConnState struct {
 // harmless. The server does the same when the handler returns.
 func (c *Ctx) ReleaseFrame() {
 	if c.exchange != nil {
-		c.exchange.release()
+		c.exchange.releaseFrame()
 	}
 }
 
@@ -58,7 +58,7 @@ func (c *Ctx) Stopping() <-chan struct{} {
 	if c.exchange == nil {
 		return nil
 	}
-	return c.exchange.stopping
+	return c.exchange.stopping()
 }
 
 // Scratch returns an empty slice with room for the head of a spliced answer. It is the connection's own
@@ -67,7 +67,7 @@ func (c *Ctx) Scratch() []byte {
 	if c.exchange == nil {
 		return nil
 	}
-	return c.exchange.scratch[:0]
+	return c.exchange.scratch()
 }
 
 // WithPrincipal returns a copy of c for a request that an Envelope (KIP-590) carried: the principal, client
@@ -78,10 +78,10 @@ func (c *Ctx) WithPrincipal(h protocol.RequestHeader, principal string, client n
 	return &inner
 }
 
-// exchange ties a Ctx to the connection and the request in progress.
-type exchange struct {
-	stopping <-chan struct{}
-	scratch  []byte
-	release  func() // gives frame and budget back, idempotent
-	park     func()
+// exchange is what a Ctx reaches of its connection; *conn is the only one outside tests.
+type exchange interface {
+	releaseFrame() // idempotent
+	park()
+	stopping() <-chan struct{}
+	scratch() []byte
 }

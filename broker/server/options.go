@@ -1,7 +1,6 @@
 package server
 
 import (
-	"net"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -21,12 +20,11 @@ type Listener struct {
 // Limits bounds connections. They are read at each accept, so that a changed config counts at once.
 // Zero means no bound.
 type Limits struct {
-	MaxConnections    int                   // max.connections, over all broker listeners (KIP-402)
-	MaxPerIP          int                   // max.connections.per.ip
-	MaxPerIPOverrides map[string]int        // max.connections.per.ip.overrides: an address's own bound
-	MaxPerListener    map[string]int        // listener.name.<name>.max.connections
-	ProtectedListener string                // inter-broker listener: outside MaxConnections
-	IPOfConnection    func(net.Addr) string // tests; nil = the host part of the address
+	MaxConnections    int            // max.connections, over all broker listeners (KIP-402)
+	MaxPerIP          int            // max.connections.per.ip
+	MaxPerIPOverrides map[string]int // max.connections.per.ip.overrides: an address's own bound
+	MaxPerListener    map[string]int // listener.name.<name>.max.connections
+	ProtectedListener string         // inter-broker listener: outside MaxConnections
 }
 
 // Options configure a Server. Zero durations and sizes take Kafka's defaults.

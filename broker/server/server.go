@@ -2,25 +2,157 @@ package server
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
+	"sync"
+	"sync/atomic"
 )
 
-// Server is a set of listeners and their connections. New, Listen, Run; then it is spent.
+// Server is a set of listeners and their connections: New, Listen, Run, and then it is spent. A node with a
+// controller listener and client listeners has two, since the first opens long before the second; they may
+// share a Budget.
 type Server struct {
-	o Options
+	o         Options
+	listeners []*listener
+	admission admission
+	quiet     quietLog
+
+	nextID   atomic.Uint64
+	requests atomic.Int64
+	panics   atomic.Int64
+
+	stop    chan struct{}   // closed when Run's context ended
+	reqCtx  context.Context // of handlers; outlives stop by at most StopTimeout
+	reqEnd  context.CancelFunc
+	working sync.WaitGroup // connections
 }
 
 // New returns a server that is not bound yet.
 func New(o Options) *Server {
 	o.defaults()
-	return &Server{o: o}
+	s := &Server{o: o, admission: newAdmission(), stop: make(chan struct{})}
+	s.reqCtx, s.reqEnd = context.WithCancel(context.Background())
+	return s
 }
 
-// Listen binds every listener; nothing is accepted before Run.
-func (s *Server) Listen() error { return nil }
+// Listen binds every listener. Connections queue in the kernel until Run accepts them. On an error nothing
+// stays bound.
+func (s *Server) Listen() error {
+	for _, l := range s.o.Listeners {
+		bound, err := s.bind(l)
+		if err != nil {
+			s.Close()
+			return fmt.Errorf("server: %w", err)
+		}
+		s.listeners = append(s.listeners, bound)
+	}
+	return nil
+}
 
-// Addrs returns what was bound, by listener name.
-func (s *Server) Addrs() map[string][]net.Addr { return nil }
+// Close unbinds a server that does not run: Listen without Run. Run does it by itself.
+func (s *Server) Close() {
+	for _, l := range s.listeners {
+		l.close()
+	}
+	s.listeners = nil
+	s.reqEnd()
+}
 
-// Run accepts and serves until ctx ends.
-func (s *Server) Run(ctx context.Context) error { <-ctx.Done(); return nil }
+// Addrs returns what was bound, by listener name: the first socket is the one to advertise.
+func (s *Server) Addrs() map[string][]net.Addr {
+	addrs := map[string][]net.Addr{}
+	for _, l := range s.listeners {
+		for _, socket := range l.sockets {
+			addrs[l.Name] = append(addrs[l.Name], socket.Addr())
+		}
+	}
+	return addrs
+}
+
+// Port returns the port that a listener is bound to, 0 when it is not.
+func (s *Server) Port(name string) int {
+	for _, l := range s.listeners {
+		if l.Name == name {
+			return portOf(l.sockets[0].Addr())
+		}
+	}
+	return 0
+}
+
+// Stats are counts since the start, for metrics and tests.
+type Stats struct {
+	Connections    int   // open now
+	Requests       int64 // decoded
+	DecodingPanics int64 // each closed a connection; must stay 0
+	BudgetUsed     int64 // bytes
+}
+
+// Stats returns the counts now.
+func (s *Server) Stats() Stats {
+	return Stats{Connections: s.admission.count(), Requests: s.requests.Load(), DecodingPanics: s.panics.Load(), BudgetUsed: s.o.Budget.Used()}
+}
+
+func (s *Server) requestContext() context.Context { return s.reqCtx }
+
+func (s *Server) isStopping() bool {
+	select {
+	case <-s.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// admit lets a new socket in, waiting while the broker or the listener is full; nil = it was closed.
+func (s *Server) admit(l *listener, nc net.Conn) *conn {
+	ip := hostOf(nc.RemoteAddr())
+	for {
+		k, evict, v, left := s.admission.admit(l, ip, s.o.Limits(), func() *conn {
+			return newConn(s, l, nc, ip, s.nextID.Add(1))
+		})
+		switch v {
+		case admitted:
+			if evict != nil {
+				evict.nc.Close()
+			}
+			return k
+		case refused:
+			nc.Close()
+			s.complain("too many connections from one address", ip, nil)
+			return nil
+		case full:
+			select {
+			case <-left:
+			case <-s.stop:
+				nc.Close()
+				return nil
+			}
+		}
+	}
+}
+
+// closed takes a connection out of the books and tells who wanted to know.
+func (s *Server) closed(k *conn, cause error) {
+	s.admission.remove(k)
+	if !byPeer(cause) && !errors.Is(cause, errStopping) {
+		s.complain("connection closed", k.ctx.Client.String(), cause)
+	}
+	if s.o.ConnectionClosed != nil {
+		s.o.ConnectionClosed(&k.state, k.listener.Name, k.listener.Controller)
+	}
+}
+
+// complain writes one bounded line, at most one a second.
+func (s *Server) complain(what, client string, cause error) {
+	skipped, ok := s.quiet.allow(s.o.Clock.Now())
+	if !ok {
+		return
+	}
+	text := ""
+	if cause != nil {
+		text = cause.Error()
+		text = text[:min(len(text), 300)]
+	}
+	s.o.Log.Warn().Str("client", client).Str("cause", text).Int64("skipped", skipped).Msg(what)
+}
