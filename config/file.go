@@ -1,10 +1,21 @@
 package config
 
-// File is the static configuration of a node: what the properties file, the environment and the overrides say, over the defaults.
-// Immutable once made.
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/dohle-io/dohle/internal/vfs"
+)
+
+// MaxFileSize bounds a properties file.
+const MaxFileSize = 1 << 20
+
+// File is the static configuration of a node: what the properties file, the environment and the overrides say, over the
+// defaults. Immutable once made; it is a View by itself, that of a broker without dynamic configuration.
 type File struct {
-	values map[string]string // as written, trimmed by nobody
-	roles  Roles
+	values map[string]string // as written; broker.id and node.id stand for each other
 }
 
 // Lookup makes a File a View: static values over defaults.
@@ -22,21 +33,226 @@ func (f *File) Lookup(name string) (string, Source, bool) {
 	return row.Default, SourceDefault, true
 }
 
+// Values is a copy of what was set, by name.
+func (f *File) Values() map[string]string { return maps.Clone(f.values) }
+
+// NoEffect lists the keys that are set and known, but do nothing here yet; sorted. The broker logs them in one line.
+func (f *File) NoEffect() []string {
+	var out []string
+	for name := range f.values {
+		row := BrokerRow(baseName(name))
+		if row == nil || row.Effect() != "" || name == "broker.id" && f.values["node.id"] == f.values[name] {
+			continue
+		}
+		out = append(out, name)
+	}
+	slices.Sort(out)
+	return out
+}
+
 // Warning is one sentence about the configuration for the log at start.
 type Warning struct {
-	Key     string // may be empty
+	Key     string // the key it is about
 	Message string
 }
 
+// Sources is where Load reads from, lowest layer first.
+type Sources struct {
+	FS        vfs.FS            // nil = the machine's disk
+	Base      map[string]string // a profile; shown like values of the file
+	Path      string            // a properties file; "" = none
+	Environ   []string          // NAME=value entries; those named KAFKA_* count
+	Overrides []string          // key=value entries
+	Strict    bool              // an unknown key is an error
+}
+
 // Load reads server.properties at path ("" = none), then the KAFKA_* variables of environ ("NAME=value" entries), then
-// overrides ("key=value" entries); later layers win. The result is validated with Kafka's rules.
-// strict turns unknown keys into an error.
+// overrides ("key=value" entries); later layers win. The result is validated with Kafka's rules, and an error is worded as Kafka words it.
+// strict turns unknown keys, otherwise a warning each, into an error.
 func Load(path string, overrides []string, environ []string, strict bool) (*File, []Warning, error) {
-	return load(path, overrides, environ, strict)
+	return LoadFrom(Sources{Path: path, Overrides: overrides, Environ: environ, Strict: strict})
+}
+
+// LoadFrom is Load with all its inputs.
+func LoadFrom(s Sources) (*File, []Warning, error) {
+	values := maps.Clone(s.Base)
+	if values == nil {
+		values = map[string]string{}
+	}
+	if s.Path != "" {
+		fs := s.FS
+		if fs == nil {
+			fs = vfs.OS
+		}
+		data, err := vfs.ReadFile(fs, s.Path, MaxFileSize)
+		if err != nil {
+			return nil, nil, fmt.Errorf("read %s: %w", s.Path, err)
+		}
+		file, err := parseProperties(data)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", s.Path, err)
+		}
+		set(values, file)
+	}
+	set(values, parseEnviron(s.Environ))
+	overrides, err := parseOverrides(s.Overrides)
+	if err != nil {
+		return nil, nil, err
+	}
+	set(values, overrides)
+	return build(values, s.Strict)
+}
+
+// set puts a layer over the values. node.id and broker.id are one setting with two names: a layer that gives one takes the other away.
+func set(values, layer map[string]string) {
+	_, node := layer["node.id"]
+	_, broker := layer["broker.id"]
+	if node || broker {
+		delete(values, "node.id")
+		delete(values, "broker.id")
+	}
+	maps.Copy(values, layer)
 }
 
 // NewStatic makes a File of key-value pairs, validated as Load does.
 func NewStatic(values map[string]string) (*File, error) {
-	f, _, err := build(values, false)
+	f, _, err := build(maps.Clone(values), false)
 	return f, err
+}
+
+// Defaults is the File in which nothing is set: every Key answers its default. It is not a configuration that a node can start with.
+func Defaults() *File { return &File{values: map[string]string{}} }
+
+func build(values map[string]string, strict bool) (*File, []Warning, error) {
+	if values == nil {
+		values = map[string]string{}
+	}
+	node, hasNode := values["node.id"]
+	broker, hasBroker := values["broker.id"]
+	switch {
+	case hasNode && !hasBroker:
+		values["broker.id"] = node
+	case hasBroker && !hasNode:
+		values["node.id"] = broker
+	}
+	f := &File{values: values}
+	warnings := f.unknownKeys()
+	if strict && len(warnings) > 0 {
+		return nil, warnings, invalid(warnings[0].Message)
+	}
+	if err := f.checkValues(); err != nil {
+		return nil, warnings, err
+	}
+	more, err := f.checkTogether()
+	warnings = append(warnings, more...)
+	if err != nil {
+		return nil, warnings, err
+	}
+	return f, warnings, f.checkProtection()
+}
+
+// unknownKeys warns of names that neither Kafka nor its built-in plug-ins know. Kafka itself says nothing.
+func (f *File) unknownKeys() []Warning {
+	var out []Warning
+	for _, name := range slices.Sorted(maps.Keys(f.values)) {
+		if known(name) {
+			continue
+		}
+		msg := "Unknown configuration key: " + name
+		if near := nearest(name); near != "" {
+			msg += ". Did you mean " + near + "?"
+		}
+		out = append(out, Warning{name, msg})
+	}
+	return out
+}
+
+// known: a row, a row behind a listener prefix, or a key that a built-in plug-in reads.
+func known(name string) bool {
+	if BrokerRow(baseName(name)) != nil || DynamicRow(name) != nil {
+		return true
+	}
+	switch name {
+	case "super.users", "allow.everyone.if.no.acl.found":
+		return true
+	}
+	for _, prefix := range []string{"rsm.config.", "rlmm.config.", "config.providers."} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// mechanismKeys may stand behind a listener and a mechanism.
+var mechanismKeys = []string{"sasl.jaas.config", "sasl.login.callback.handler.class", "sasl.login.class", "sasl.server.callback.handler.class",
+	"connections.max.reauth.ms"}
+
+// baseName is the key behind listener.name.<listener>. or listener.name.<listener>.<mechanism>., and any other name itself.
+func baseName(name string) string {
+	rest, ok := strings.CutPrefix(name, "listener.name.")
+	if !ok {
+		return name
+	}
+	_, base, ok := strings.Cut(rest, ".")
+	if !ok {
+		return name
+	}
+	for _, key := range mechanismKeys {
+		if strings.HasSuffix(base, key) {
+			return key
+		}
+	}
+	return base
+}
+
+// checkValues applies every row's type and rule, and asks for the keys without a default.
+func (f *File) checkValues() error {
+	for i := range brokerRows {
+		row := &brokerRows[i]
+		text, ok := f.values[row.Name]
+		if !ok {
+			if row.Required {
+				return invalid("Missing required configuration \"" + row.Name + "\" which has no default value.")
+			}
+			continue
+		}
+		if err := checkValue(row, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkProtection refuses settings that ask for protection which is not there: better no node than an open one.
+func (f *File) checkProtection() error {
+	listeners, err := f.Listeners()
+	if err != nil {
+		return err
+	}
+	for _, l := range listeners {
+		if protected(l.Protocol) {
+			return invalid("Listener " + l.Name + " asks for " + l.Protocol + ", which Dohle can't give yet. It does not start rather than serve plaintext.")
+		}
+	}
+	protocols, err := f.protocolMap()
+	if err != nil {
+		return err
+	}
+	for _, name := range ControllerListenerNames.Get(f) {
+		if p := protocols[strings.ToUpper(name)]; protected(p) {
+			return invalid("The controller listener " + name + " asks for " + p + ", which Dohle can't give yet. It does not start rather than talk plaintext.")
+		}
+	}
+	if name := AuthorizerClassName.Get(f); name != "" {
+		return invalid("authorizer.class.name is set to " + name + ", but Dohle has no authorizer yet. It does not start rather than allow everything.")
+	}
+	if providers := ConfigProviders.Get(f); len(providers) > 0 {
+		for _, name := range slices.Sorted(maps.Keys(f.values)) {
+			if strings.Contains(f.values[name], "${") {
+				return invalid("config.providers is set and " + name + " refers to a provider, but Dohle has no config providers.")
+			}
+		}
+	}
+	return nil
 }

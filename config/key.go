@@ -46,12 +46,16 @@ const Never = time.Duration(math.MaxInt64)
 func boolKey(r *Row) Key[bool] {
 	return Key[bool]{r, func(s string) bool { return strings.EqualFold(strings.TrimSpace(s), "true") }}
 }
-func stringKey(r *Row) Key[string]   { return Key[string]{r, strings.TrimSpace} }
-func listKey(r *Row) Key[[]string]   { return Key[[]string]{r, listOf(r)} }
-func intKey(r *Row) Key[int32]       { return Key[int32]{r, func(s string) int32 { return int32(parseInt(s)) }} }
-func shortKey(r *Row) Key[int16]     { return Key[int16]{r, func(s string) int16 { return int16(parseInt(s)) }} }
-func longKey(r *Row) Key[int64]      { return Key[int64]{r, parseInt} }
-func doubleKey(r *Row) Key[float64]  { return Key[float64]{r, parseDouble} }
+func stringKey(r *Row) Key[string] { return Key[string]{r, strings.TrimSpace} }
+func listKey(r *Row) Key[[]string] { return Key[[]string]{r, listOf(r)} }
+func intKey(r *Row) Key[int32] {
+	return Key[int32]{r, func(s string) int32 { return int32(parseInt(s)) }}
+}
+func shortKey(r *Row) Key[int16] {
+	return Key[int16]{r, func(s string) int16 { return int16(parseInt(s)) }}
+}
+func longKey(r *Row) Key[int64]     { return Key[int64]{r, parseInt} }
+func doubleKey(r *Row) Key[float64] { return Key[float64]{r, parseDouble} }
 func durKey(r *Row) Key[time.Duration] {
 	return Key[time.Duration]{r, func(s string) time.Duration { return Millis(parseInt(s)) }}
 }

@@ -39,18 +39,18 @@ func (m Mode) String() string { return [...]string{"read-only", "per-broker", "c
 type Check int8
 
 const (
-	CheckNone           Check = iota
-	CheckRange                // Min and Max, inclusive; null is refused
-	CheckIn                   // one of Valid
-	CheckInFold               // one of Valid, in any case
-	CheckList                 // no duplicates, no empty entry, each in Valid if there are any
-	CheckNonEmpty             // not the empty text; null is fine
-	CheckNonNull              // not null
-	CheckVoters               // id@host:port entries
-	CheckBootstrap            // host:port entries
-	CheckThrottled            // partition:broker entries, or a lone *
-	CheckGzipLevel            // 1 to 9, or -1
-	CheckAutoOffsetReset      // earliest, latest, by_duration:<ISO 8601>
+	CheckNone            Check = iota
+	CheckRange                 // Min and Max, inclusive; null is refused
+	CheckIn                    // one of Valid
+	CheckInFold                // one of Valid, in any case
+	CheckList                  // no duplicates, no empty entry, each in Valid if there are any
+	CheckNonEmpty              // not the empty text; null is fine
+	CheckNonNull               // not null
+	CheckVoters                // id@host:port entries
+	CheckBootstrap             // host:port entries
+	CheckThrottled             // partition:broker entries, or a lone *
+	CheckGzipLevel             // 1 to 9, or -1
+	CheckAutoOffsetReset       // earliest, latest, by_duration:<ISO 8601>
 )
 
 // Row declares one key: everything else about configuration is derived from it.

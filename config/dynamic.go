@@ -1,0 +1,114 @@
+package config
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Resource is a kind of thing that has a configuration, with the codes of the wire.
+type Resource int8
+
+const (
+	ResourceTopic         Resource = 2
+	ResourceBroker        Resource = 4
+	ResourceBrokerLogger  Resource = 8
+	ResourceClientMetrics Resource = 16
+	ResourceGroup         Resource = 32
+)
+
+// RowOf finds the row of a resource's key; nil if there is none.
+func RowOf(r Resource, name string) *Row {
+	switch r {
+	case ResourceTopic:
+		return TopicRow(name)
+	case ResourceBroker:
+		if row := BrokerRow(name); row != nil {
+			return row
+		}
+		return DynamicRow(name)
+	case ResourceClientMetrics:
+		return ClientMetricsRow(name)
+	case ResourceGroup:
+		return GroupRow(name)
+	}
+	return nil
+}
+
+// IsList says whether APPEND and SUBTRACT work on the key.
+func IsList(r Resource, name string) bool {
+	row := RowOf(r, name)
+	return row != nil && row.Type == List
+}
+
+// IsSensitive says whether the key's value must be hidden; unknown keys are.
+func IsSensitive(r Resource, name string) bool {
+	if r == ResourceBroker {
+		name = baseName(name)
+	}
+	row := RowOf(r, name)
+	return row == nil || row.Sensitive()
+}
+
+// ValidateBroker checks one broker key by itself. Unknown names pass: plug-ins read them. The error is INVALID_REQUEST.
+func ValidateBroker(name, value string) error {
+	if row := RowOf(ResourceBroker, baseName(name)); row != nil {
+		return asRequest(checkValue(row, value))
+	}
+	return nil
+}
+
+// ValidateBrokerChange checks the dynamic configuration of a broker (perBroker) or of all brokers, as it would be after a
+// change: only keys that may change, per-broker keys only on a broker, values that fit, and a whole configuration that
+// still holds together. other is the layer that the change does not touch: the all-brokers map when perBroker, else this broker's.
+// Errors are INVALID_REQUEST with Kafka's words (KIP-226).
+func ValidateBrokerChange(static *File, perBroker bool, changed, other map[string]string) error {
+	var fixed, unprefixed, single []string
+	keys := slices.Sorted(maps.Keys(changed))
+	for _, name := range keys {
+		row, base := BrokerRow(name), baseName(name)
+		if row != nil && row.Mode == ReadOnly {
+			fixed = append(fixed, name)
+		}
+		if slices.Contains(listenerOnly, name) {
+			unprefixed = append(unprefixed, name)
+		}
+		perListener := base != name && base != "max.connections" && base != "max.connection.creation.rate" && base != "num.network.threads"
+		if row != nil && row.Mode == PerBroker || perListener {
+			single = append(single, name)
+		}
+	}
+	switch {
+	case len(fixed) > 0:
+		return refuseKeys("Cannot update these configs dynamically", fixed)
+	case len(unprefixed) > 0:
+		return refuseKeys("These security configs can be dynamically updated only per-listener using the listener prefix", unprefixed)
+	}
+	for _, name := range keys {
+		if row := RowOf(ResourceBroker, baseName(name)); row != nil && row.Mode != ReadOnly {
+			if err := checkValue(row, changed[name]); err != nil {
+				return asRequest(err)
+			}
+		}
+	}
+	if len(single) > 0 && !perBroker {
+		return refuseKeys("Cannot update these configs at default cluster level, broker id must be specified", single)
+	}
+	values := maps.Clone(static.values)
+	if perBroker {
+		maps.Copy(values, other)
+		maps.Copy(values, changed)
+	} else {
+		maps.Copy(values, changed)
+		maps.Copy(values, other)
+	}
+	f := &File{values: values}
+	if _, err := f.checkTogether(); err != nil {
+		return asRequest(err)
+	}
+	return asRequest(f.checkProtection())
+}
+
+func refuseKeys(reason string, names []string) error {
+	return asRequest(invalid(reason + ": [" + strings.Join(names, ", ") + "]"))
+}

@@ -1,0 +1,163 @@
+package config
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// bounded are the group keys with bounds on the broker: group.<kind>.<rest> stands between group.<kind>.min.<rest> and group.<kind>.max.<rest>.
+// Kafka's order of checks.
+var bounded = []string{
+	"consumer.heartbeat.interval.ms", "consumer.session.timeout.ms", "consumer.assignment.interval.ms",
+	"share.heartbeat.interval.ms", "share.session.timeout.ms", "share.record.lock.duration.ms", "share.delivery.count.limit",
+	"share.partition.max.record.locks", "share.assignment.interval.ms",
+	"streams.heartbeat.interval.ms", "streams.session.timeout.ms", "streams.num.standby.replicas", "streams.assignment.interval.ms",
+	"streams.task.offset.interval.ms", "streams.num.warmup.replicas",
+}
+
+// bounds are the names of the broker keys that limit a group key; either may be "".
+func bounds(name string) (low, high string) {
+	kind, rest, _ := strings.Cut(name, ".")
+	low, high = "group."+kind+".min."+rest, "group."+kind+".max."+rest
+	if after, ok := strings.CutPrefix(rest, "num."); ok {
+		low, high = "", "group."+kind+".max."+after
+	}
+	if BrokerRow(low) == nil {
+		low = ""
+	}
+	if BrokerRow(high) == nil {
+		high = ""
+	}
+	return low, high
+}
+
+func number(v View, name string) int64 {
+	s, _, _ := v.Lookup(name)
+	return parseInt(s)
+}
+
+// checkGroupBounds: the broker's own group defaults lie within its bounds, and a heartbeat is shorter than a session.
+func checkGroupBounds(v View) error {
+	least := func(a, b string) error {
+		if number(v, a) < number(v, b) {
+			return invalid(a + " must be greater than or equal to " + b)
+		}
+		return nil
+	}
+	most := func(a, b string) error {
+		if number(v, a) > number(v, b) {
+			return invalid(a + " must be less than or equal to " + b)
+		}
+		return nil
+	}
+	for _, kind := range []string{"group.consumer.", "group.share.", "group.streams."} {
+		for _, rest := range []string{"heartbeat.interval.ms", "session.timeout.ms", "assignment.interval.ms"} {
+			err := firstError(least(kind+"max."+rest, kind+"min."+rest), least(kind+rest, kind+"min."+rest), most(kind+rest, kind+"max."+rest))
+			if err != nil {
+				return err
+			}
+			if rest == "session.timeout.ms" && number(v, kind+"heartbeat.interval.ms") >= number(v, kind+rest) {
+				return invalid(kind + "heartbeat.interval.ms must be less than " + kind + rest)
+			}
+		}
+		if n := len(GroupShareAssignors.Get(v)); kind == "group.share." && n != 1 {
+			return invalid("group.share.assignors must contain exactly one assignor, but found " + strconv.Itoa(n))
+		}
+	}
+	return most("group.streams.num.standby.replicas", "group.streams.max.standby.replicas")
+}
+
+// checkShareBounds: as checkGroupBounds, for the keys of share partitions.
+func checkShareBounds(v View) error {
+	for _, p := range [][2]string{
+		{"group.share.max.delivery.count.limit", "group.share.delivery.count.limit"},
+		{"group.share.delivery.count.limit", "group.share.min.delivery.count.limit"},
+		{"group.share.max.partition.max.record.locks", "group.share.partition.max.record.locks"},
+		{"group.share.partition.max.record.locks", "group.share.min.partition.max.record.locks"},
+		{"group.share.record.lock.duration.ms", "group.share.min.record.lock.duration.ms"},
+		{"group.share.max.record.lock.duration.ms", "group.share.record.lock.duration.ms"},
+		{"group.share.max.share.sessions", "group.share.max.size"},
+	} {
+		if number(v, p[0]) < number(v, p[1]) {
+			return invalid(p[0] + " must be greater than or equal to " + p[1])
+		}
+	}
+	return nil
+}
+
+// ValidateGroup checks one key of a group by itself: its name, type and rule.
+func ValidateGroup(name, value string) error {
+	row := GroupRow(name)
+	if row == nil {
+		return invalid("Unknown group config name: " + name)
+	}
+	return checkValue(row, value)
+}
+
+// ValidateGroupConfigs checks a group's whole configuration against the broker's bounds (KIP-848, KIP-932, KIP-1071).
+// It is what CONFIG records would be written from. Errors are INVALID_CONFIG.
+func ValidateGroupConfigs(broker View, group map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(group)) {
+		if GroupRow(name) == nil {
+			return invalid("Unknown group config name: " + name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(group)) {
+		if err := ValidateGroup(name, group[name]); err != nil {
+			return err
+		}
+	}
+	v := &layered{broker, group, groupRows, SourceGroup}
+	for _, name := range bounded {
+		if _, set := group[name]; !set && strings.HasSuffix(name, "assignment.interval.ms") {
+			continue // the broker's default is dynamic and may lie outside
+		}
+		low, high := bounds(name)
+		if low != "" && number(v, name) < number(broker, low) {
+			return invalid(name + " must be greater than or equal to " + low)
+		}
+		if high != "" && number(v, name) > number(broker, high) {
+			return invalid(name + " must be less than or equal to " + high)
+		}
+	}
+	for _, kind := range []string{"consumer.", "share.", "streams."} {
+		if number(v, kind+"session.timeout.ms") <= number(v, kind+"heartbeat.interval.ms") {
+			return invalid(kind + "session.timeout.ms must be greater than " + kind + "heartbeat.interval.ms")
+		}
+	}
+	return nil
+}
+
+// groupView caps what is out of the broker's bounds: the bounds may have moved since the group's value was set.
+type groupView struct{ layered }
+
+func (v *groupView) Lookup(name string) (string, Source, bool) {
+	s, source, ok := v.layered.Lookup(name)
+	if !ok || source != SourceGroup || !slices.Contains(bounded, name) {
+		return s, source, ok
+	}
+	low, high := bounds(name)
+	return clamp(v.broker, s, low, high), source, true
+}
+
+// clampDynamic caps the assignment intervals, whose broker values may be set at run time without a look at the bounds.
+func clampDynamic(v View, name, value string) string {
+	if !strings.HasPrefix(name, "group.") || !strings.HasSuffix(name, ".assignment.interval.ms") {
+		return value
+	}
+	low, high := bounds(strings.TrimPrefix(name, "group."))
+	return clamp(v, value, low, high)
+}
+
+func clamp(v View, value, low, high string) string {
+	n := parseInt(value)
+	if low != "" && n < number(v, low) {
+		return strconv.FormatInt(number(v, low), 10)
+	}
+	if high != "" && n > number(v, high) {
+		return strconv.FormatInt(number(v, high), 10)
+	}
+	return value
+}
