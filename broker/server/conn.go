@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"syscall"
 
-	"github.com/twmb/franz-go/pkg/kmsg"
-
 	"github.com/dohle-io/dohle/internal/bufpool"
 	"github.com/dohle-io/dohle/protocol"
 )
@@ -122,8 +120,9 @@ func (k *conn) handle(frame []byte) error {
 	if err := k.reserve(cost); err != nil {
 		return err
 	}
-	req, err := k.decode(header, body)
+	req, err := protocol.DecodeRequest(header, body)
 	if err != nil {
+		k.server.faults.Add(1) // the walk let it pass: a panic, caught in protocol, or a schema that lies
 		return fmt.Errorf("%w: %s version %d: %w", errDecode, row.Name, header.Version, err)
 	}
 	k.server.requests.Add(1)
@@ -133,18 +132,6 @@ func (k *conn) handle(frame []byte) error {
 	}
 	k.releaseFrame()
 	return k.answer(header.CorrelationID, a)
-}
-
-// decode is the one place that recovers from a panic: a decoder that the walk did not hold back costs its
-// sender the connection and nobody else anything.
-func (k *conn) decode(h protocol.RequestHeader, body []byte) (req kmsg.Request, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			k.server.panics.Add(1)
-			req, err = nil, fmt.Errorf("panic while decoding: %v", p)
-		}
-	}()
-	return protocol.DecodeRequest(h, body)
 }
 
 // answer writes a, or queues it behind late answers.

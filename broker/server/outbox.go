@@ -64,14 +64,7 @@ func (k *conn) flush() error {
 		return nil
 	}
 	err := k.send(o.B)
-	if o.Box != nil && cap(*o.Box) != cap(o.B) { // it grew: pool the larger one if it fits a class
-		o.Box = nil
-		if c := cap(o.B); c&(c-1) == 0 && c <= keepAnswerBytes {
-			whole := o.B[:c]
-			o.Box = &whole
-		}
-	}
-	o.put()
+	o.Put(keepAnswerBytes)
 	return err
 }
 

@@ -20,7 +20,7 @@ type Server struct {
 
 	nextID   atomic.Uint64
 	requests atomic.Int64
-	panics   atomic.Int64
+	faults   atomic.Int64
 
 	stop    chan struct{}   // closed when Run's context ended
 	reqCtx  context.Context // of handlers; outlives stop by at most StopTimeout
@@ -84,13 +84,13 @@ func (s *Server) Port(name string) int {
 type Stats struct {
 	Connections    int   // open now
 	Requests       int64 // decoded
-	DecodingPanics int64 // each closed a connection; must stay 0
+	DecodingFaults int64 // requests that passed the walk and broke in the decoder: must stay 0
 	BudgetUsed     int64 // bytes
 }
 
 // Stats returns the counts now.
 func (s *Server) Stats() Stats {
-	return Stats{Connections: s.admission.count(), Requests: s.requests.Load(), DecodingPanics: s.panics.Load(), BudgetUsed: s.o.Budget.Used()}
+	return Stats{Connections: s.admission.count(), Requests: s.requests.Load(), DecodingFaults: s.faults.Load(), BudgetUsed: s.o.Budget.Used()}
 }
 
 func (s *Server) requestContext() context.Context { return s.reqCtx }
