@@ -2,7 +2,6 @@ package record
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
 
@@ -83,9 +82,6 @@ func (t TimestampType) String() string {
 	}
 	return "CreateTime"
 }
-
-// ErrShort says that the bytes end inside a batch. It is not damage: a read limit may cut there.
-var ErrShort = errors.New("record: the bytes end inside a batch")
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
