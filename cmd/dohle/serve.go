@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/dohle-io/dohle/broker"
+	"github.com/dohle-io/dohle/config"
+	"github.com/dohle-io/dohle/internal/vfs"
+)
+
+// serving are the flags of every command that starts a broker.
+type serving struct {
+	Override  []string `help:"Set a configuration key, over the file and the environment." placeholder:"key=value" sep:"none"`
+	ReadyFile string   `help:"Write the real ports to this file, as JSON, once the broker serves." placeholder:"PATH"`
+	Strict    bool     `help:"Refuse what is otherwise a warning, such as an unknown configuration key."`
+	LogLevel  string   `help:"What to log: ${enum}." enum:"debug,info,warn,error" default:"info"`
+}
+
+type serveCmd struct {
+	File string `arg:"" optional:"" help:"server.properties, in Apache Kafka's syntax with Apache Kafka's keys."`
+	serving
+}
+
+func (c serveCmd) Run(term terminal) error {
+	if c.File == "" {
+		return errors.New("serve needs a server.properties file: `dohle serve FILE`. Without any configuration, `dohle dev` starts a broker")
+	}
+	file, warnings, err := config.Load(c.File, c.Override, os.Environ(), c.Strict)
+	if err != nil {
+		return err
+	}
+	return c.serve(term, broker.Options{Config: file}, warnings)
+}
+
+type devCmd struct {
+	Port    int    `help:"Port of the client listener on 127.0.0.1; 0 takes a free one." default:"9092"`
+	Dir     string `help:"Keep data here. Default: a temporary directory, removed at a clean stop." placeholder:"PATH"`
+	Brokers int    `help:"Number of brokers." default:"1"`
+	serving
+}
+
+func (c devCmd) Run(term terminal) error {
+	if c.Brokers != 1 {
+		return fmt.Errorf("dev starts one broker; a cluster of %d is not there yet: leave --brokers out", c.Brokers)
+	}
+	dir := c.Dir
+	if dir == "" {
+		temp, err := vfs.TempDir("dohle-dev-")
+		if err != nil {
+			return err
+		}
+		dir = temp
+		defer vfs.OS.RemoveAll(dir)
+	}
+	o, warnings, err := broker.Dev(broker.DevOptions{Port: c.Port, Dir: dir, Override: c.Override, Environ: os.Environ(), Strict: c.Strict})
+	if err != nil {
+		return err
+	}
+	return c.serve(term, o, warnings)
+}
+
+// serve runs a broker until the process is asked to stop.
+func (s serving) serve(term terminal, o broker.Options, warnings []config.Warning) error {
+	if runtime.GOMAXPROCS(0) < 4 {
+		runtime.GOMAXPROCS(4) // appends are synchronous writes: a blocked one must not idle a core
+	}
+	level, err := zerolog.ParseLevel(s.LogLevel)
+	if err != nil {
+		return err
+	}
+	o.Log = zerolog.New(zerolog.ConsoleWriter{Out: term.stderr, TimeFormat: "15:04:05.000", NoColor: true}).Level(level).With().Timestamp().Logger()
+	for _, w := range warnings {
+		o.Log.Warn().Str("key", w.Key).Msg(w.Message)
+	}
+	start := time.Now()
+	b, err := broker.Start(term.ctx, o)
+	if err != nil {
+		if term.ctx.Err() != nil {
+			return nil // asked to stop before it served
+		}
+		return err
+	}
+	ready := b.Ready()
+	if s.ReadyFile != "" {
+		text, err := json.MarshalIndent(ready, "", "  ")
+		if err == nil {
+			err = vfs.WriteFileAtomic(vfs.OS, s.ReadyFile, append(text, '\n'), false)
+		}
+		if err != nil {
+			b.Stop(context.Background())
+			return fmt.Errorf("ready file: %w", err)
+		}
+	}
+	fmt.Fprintf(term.stdout, "[%s] Kafka Server started: %s (cluster %s, %d ms)\n",
+		ready.Role(), strings.Join(ready.Where(), " "), ready.ClusterID, time.Since(start).Milliseconds())
+
+	select {
+	case <-term.ctx.Done():
+	case <-b.Done():
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := b.Stop(ctx); err != nil {
+		return fmt.Errorf("stopped uncleanly: %w", err)
+	}
+	return b.Err()
+}
