@@ -201,16 +201,28 @@ func (t *tabler) structure(s *structure, above []*structure) (int, error) {
 	p := program{size: fmt.Sprintf("uint16(unsafe.Sizeof(kmsg.%s{}))", typ.Name())}
 	var tags []tagEntry
 	for _, f := range s.Fields {
-		if !f.Versions.has(t.version) {
+		tag := f.tagged()
+		if !f.Versions.has(t.version) && (!t.flex || tag.empty()) {
+			continue
+		}
+		if !tag.empty() {
+			// kmsg decodes a tag that came with a later version in every flexible version, so it is
+			// walked in all of them, in the shape of its first.
+			version := t.version
+			if !gated[t.m.Name+"."+f.Name] {
+				t.version = max(version, tag.lo)
+			}
+			o, err := t.field(f, above)
+			t.version = version
+			if err != nil {
+				return 0, err
+			}
+			tags = append(tags, tagEntry{f.Tag, o})
 			continue
 		}
 		o, err := t.field(f, above)
 		if err != nil {
 			return 0, err
-		}
-		if f.tagged().has(t.version) {
-			tags = append(tags, tagEntry{f.Tag, o})
-			continue
 		}
 		if last := len(p.ops) - 1; o.code == "opFixed" && last >= 0 && p.ops[last].code == "opFixed" {
 			p.ops[last].arg += o.arg
@@ -244,6 +256,9 @@ func (t *tabler) structure(s *structure, above []*structure) (int, error) {
 	}
 	return at, nil
 }
+
+// gated are tagged fields whose elements kmsg reads by the version of the message after all.
+var gated = map[string]bool{"VoteResponse.NodeEndpoints": true, "FetchSnapshotResponse.NodeEndpoints": true}
 
 // least is the smallest encoding of a struct in the current version.
 func (t *tabler) least(s *structure) int {
