@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// require words a rule as Kafka's broker does.
-func require(ok bool, message string) error {
+// mustHold words a rule as Kafka's broker does.
+func mustHold(ok bool, message string) error {
 	if ok {
 		return nil
 	}
@@ -29,7 +29,7 @@ func firstError(errs ...error) error {
 
 // checkTogether applies the rules between keys. Single values have passed already.
 func (f *File) checkTogether() ([]Warning, error) {
-	if err := firstError(checkGroupBounds(f), checkShareBounds(f)); err != nil {
+	if err := firstError(checkAssignors(f), checkGroupBounds(f), checkShareBounds(f)); err != nil {
 		return nil, err
 	}
 	listeners, err := f.Listeners()
@@ -75,19 +75,22 @@ func (f *File) checkRebalanceProtocols() error {
 // checkLimits are the rules about logs and replication.
 func (f *File) checkLimits() error {
 	if f.NodeID() != BrokerID.Get(f) {
-		return invalid("You must set `node.id` to the same value as `broker.id`.")
+		return invalid("`node.id` and `broker.id` must be set to the same value. `broker.id` is deprecated, please use `node.id` instead.")
 	}
 	topics := TopicView(f, nil)
+	if LogCleanerThreads.Get(f) == 0 {
+		return invalid("/ by zero") // Kafka's own words: it divides the buffer by the threads
+	}
 	roll, jitter, retention := SegmentMs.Get(topics), SegmentJitterMs.Get(topics), RetentionMs.Get(topics)
 	wait := ReplicaFetchWaitMaxMs.Get(f)
 	return firstError(
-		require(roll >= time.Millisecond, "log.roll.ms must be greater than or equal to 1"),
-		require(jitter >= 0, "log.roll.jitter.ms must be greater than or equal to 0"),
-		require(retention != 0, "log.retention.ms must be unlimited (-1) or, greater than or equal to 1"),
-		require(LogCleanerDedupeBufferSize.Get(f)/int64(max(1, LogCleanerThreads.Get(f))) > 1<<20,
+		mustHold(roll >= time.Millisecond, "log.roll.ms must be greater than or equal to 1"),
+		mustHold(jitter >= 0, "log.roll.jitter.ms must be greater than or equal to 0"),
+		mustHold(retention != 0, "log.retention.ms must be unlimited (-1) or, greater than or equal to 1"),
+		mustHold(LogCleanerDedupeBufferSize.Get(f)/int64(LogCleanerThreads.Get(f)) > 1<<20,
 			"log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread."),
-		require(wait <= ReplicaSocketTimeoutMs.Get(f), "replica.socket.timeout.ms should always be at least replica.fetch.wait.max.ms to prevent unnecessary socket timeouts"),
-		require(wait <= ReplicaLagTimeMaxMs.Get(f), "replica.fetch.wait.max.ms should always be less than or equal to replica.lag.time.max.ms to prevent frequent changes in ISR"),
+		mustHold(wait <= ReplicaSocketTimeoutMs.Get(f), "replica.socket.timeout.ms should always be at least replica.fetch.wait.max.ms to prevent unnecessary socket timeouts"),
+		mustHold(wait <= ReplicaLagTimeMaxMs.Get(f), "replica.fetch.wait.max.ms should always be less than or equal to replica.lag.time.max.ms to prevent frequent changes in ISR"),
 	)
 }
 
@@ -125,7 +128,7 @@ func (f *File) checkCluster(listeners []Listener) ([]Warning, error) {
 	}
 	for _, l := range append(advertised, controllers...) {
 		if l.Host == "0.0.0.0" {
-			return nil, require(false, "advertised.listeners cannot use the nonroutable meta-address 0.0.0.0. Use a routable IP address.")
+			return nil, mustHold(false, "advertised.listeners cannot use the nonroutable meta-address 0.0.0.0. Use a routable IP address.")
 		}
 	}
 	return warnings, nil
@@ -154,10 +157,10 @@ func (f *File) checkBrokerOnly(listeners []Listener, voters []Voter, isVoter boo
 		return nil, err
 	}
 	err = firstError(
-		require(!isVoter, fmt.Sprintf("If process.roles contains just the 'broker' role, the node id %d must not be included in the set of voters controller.quorum.voters=%s",
+		mustHold(!isVoter, fmt.Sprintf("If process.roles contains just the 'broker' role, the node id %d must not be included in the set of voters controller.quorum.voters=%s",
 			f.NodeID(), showVoters(voters))),
-		require(len(names) > 0, "controller.listener.names must contain at least one value when running KRaft with just the broker role"),
-		require(len(bound) == 0, "controller.listener.names must not contain a value appearing in the 'listeners' configuration when running KRaft with just the broker role"),
+		mustHold(len(names) > 0, "controller.listener.names must contain at least one value when running KRaft with just the broker role"),
+		mustHold(len(bound) == 0, "controller.listener.names must not contain a value appearing in the 'listeners' configuration when running KRaft with just the broker role"),
 	)
 	if err != nil {
 		return nil, err
@@ -173,7 +176,7 @@ func (f *File) checkBrokerOnly(listeners []Listener, voters []Voter, isVoter boo
 				"or if there are security protocols other than PLAINTEXT in use)")
 		}
 	}
-	if err := require(!ControllerQuorumAutoJoinEnable.Get(f),
+	if err := mustHold(!ControllerQuorumAutoJoinEnable.Get(f),
 		"controller.quorum.auto.join.enable is only supported when process.roles contains the 'controller' role."); err != nil {
 		return nil, err
 	}
@@ -196,7 +199,7 @@ func (f *File) checkController(roles Roles, listeners []Listener, voters []Voter
 		return err
 	}
 	if !roles.Broker {
-		if err := require(len(advertised) == len(listeners),
+		if err := mustHold(len(advertised) == len(listeners),
 			"The listeners config must only contain KRaft controller listeners from controller.listener.names when process.roles=controller"); err != nil {
 			return err
 		}
@@ -205,7 +208,7 @@ func (f *File) checkController(roles Roles, listeners []Listener, voters []Voter
 			if err != nil {
 				return err
 			}
-			if err := require(!slices.Contains(names, name),
+			if err := mustHold(!slices.Contains(names, name),
 				"controller.listener.names must not contain an explicitly set inter.broker.listener.name configuration value when process.roles=controller'"); err != nil {
 				return err
 			}
@@ -216,16 +219,16 @@ func (f *File) checkController(roles Roles, listeners []Listener, voters []Voter
 		all = all && slices.ContainsFunc(listeners, func(l Listener) bool { return l.Name == name })
 	}
 	return firstError(
-		require(len(voters) == 0 || isVoter, fmt.Sprintf("If process.roles contains the 'controller' role, the node id %d must be included in the set of voters controller.quorum.voters=%s",
+		mustHold(len(voters) == 0 || isVoter, fmt.Sprintf("If process.roles contains the 'controller' role, the node id %d must be included in the set of voters controller.quorum.voters=%s",
 			f.NodeID(), showVoters(voters))),
-		require(len(advertised) > 0, "controller.listener.names must contain at least one value appearing in the 'listeners' configuration when running the KRaft controller role"),
-		require(all, "controller.listener.names must only contain values appearing in the 'listeners' configuration when running the KRaft controller role"),
+		mustHold(len(advertised) > 0, "controller.listener.names must contain at least one value appearing in the 'listeners' configuration when running the KRaft controller role"),
+		mustHold(all, "controller.listener.names must only contain values appearing in the 'listeners' configuration when running the KRaft controller role"),
 	)
 }
 
 func (f *File) checkBroker(listeners, advertised []Listener) error {
 	bound, told := names(listeners), names(advertised)
-	if err := require(len(told) > 0, "There must be at least one broker advertised listener. Perhaps all listeners appear in controller.listener.names?"); err != nil {
+	if err := mustHold(len(told) > 0, "There must be at least one broker advertised listener. Perhaps all listeners appear in controller.listener.names?"); err != nil {
 		return err
 	}
 	inter, err := f.InterBrokerListener()
@@ -234,9 +237,9 @@ func (f *File) checkBroker(listeners, advertised []Listener) error {
 	}
 	subset := !slices.ContainsFunc(told, func(n string) bool { return !slices.Contains(bound, n) })
 	if err := firstError(
-		require(slices.Contains(told, inter), "inter.broker.listener.name must be a listener name defined in advertised.listeners. "+
+		mustHold(slices.Contains(told, inter), "inter.broker.listener.name must be a listener name defined in advertised.listeners. "+
 			"The valid options based on currently configured listeners are "+strings.Join(told, ",")),
-		require(subset, "advertised.listeners listener names must be equal to or a subset of the ones defined in listeners. Found "+strings.Join(told, ",")+
+		mustHold(subset, "advertised.listeners listener names must be equal to or a subset of the ones defined in listeners. Found "+strings.Join(told, ",")+
 			". The valid options based on the current configuration are "+strings.Join(bound, ",")),
 	); err != nil {
 		return err
@@ -247,11 +250,11 @@ func (f *File) checkBroker(listeners, advertised []Listener) error {
 func (f *File) checkCordoned() error {
 	cordoned := CordonedLogDirs.Get(f)
 	if slices.Contains(cordoned, "*") {
-		return require(len(cordoned) == 1, "When cordoned.log.dirs is set to *, it must not contain other values")
+		return mustHold(len(cordoned) == 1, "When cordoned.log.dirs is set to *, it must not contain other values")
 	}
 	dirs := f.LogDirs()
 	missing := slices.DeleteFunc(slices.Clone(cordoned), func(d string) bool { return slices.Contains(dirs, d) })
-	return require(len(missing) == 0, "All entries in cordoned.log.dirs must be present in log.dirs or log.dir. Missing entries : "+strings.Join(missing, ", "))
+	return mustHold(len(missing) == 0, "All entries in cordoned.log.dirs must be present in log.dirs or log.dir. Missing entries : "+strings.Join(missing, ", "))
 }
 
 func names(listeners []Listener) []string {
@@ -267,7 +270,7 @@ var hostText = regexp.MustCompile(`^[0-9a-zA-Z\-%._:]*$`)
 // checkConnections are the rules about limits per connection and address.
 func (f *File) checkConnections() error {
 	queued, largest := QueuedMaxRequestBytes.Get(f), SocketRequestMaxBytes.Get(f)
-	if err := require(queued <= 0 || queued >= largest, "queued.max.request.bytes must be larger or equal to socket.request.max.bytes"); err != nil {
+	if err := mustHold(queued <= 0 || queued >= largest, "queued.max.request.bytes must be larger or equal to socket.request.max.bytes"); err != nil {
 		return err
 	}
 	overrides, err := csvMap("max.connections.per.ip.overrides", MaxConnectionsPerIPOverrides.Get(f))
@@ -280,7 +283,7 @@ func (f *File) checkConnections() error {
 		}
 	}
 	if MaxConnectionsPerIP.Get(f) == 0 {
-		if err := require(len(overrides) > 0, "max.connections.per.ip can be set to zero only if max.connections.per.ip.overrides property is set."); err != nil {
+		if err := mustHold(len(overrides) > 0, "max.connections.per.ip can be set to zero only if max.connections.per.ip.overrides property is set."); err != nil {
 			return err
 		}
 	}
@@ -295,7 +298,7 @@ func (f *File) checkConnections() error {
 	}
 	idle, delay := ConnectionsMaxIdleMs.Get(f), ConnectionFailedAuthenticationDelayMs.Get(f)
 	if idle >= 0 {
-		return require(delay < idle, fmt.Sprintf("connection.failed.authentication.delay.ms=%d should always be less than connections.max.idle.ms=%d "+
+		return mustHold(delay < idle, fmt.Sprintf("connection.failed.authentication.delay.ms=%d should always be less than connections.max.idle.ms=%d "+
 			"to prevent failed authentication responses from timing out", delay.Milliseconds(), idle.Milliseconds()))
 	}
 	return nil

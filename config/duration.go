@@ -11,11 +11,10 @@ var isoDuration = regexp.MustCompile(`^(?i)([-+]?)P(?:([-+]?[0-9]+)D)?(T(?:([-+]
 
 // checkAutoOffsetReset: earliest, latest, or by_duration: with a duration that is not negative (KIP-932, KIP-1106).
 func checkAutoOffsetReset(name, s string) error {
-	fold := strings.ToLower(s)
-	if fold == "earliest" || fold == "latest" {
+	if s == "earliest" || s == "latest" {
 		return nil
 	}
-	if after, ok := strings.CutPrefix(fold, "by_duration:"); ok && durationOK(after) {
+	if after, ok := strings.CutPrefix(s, "by_duration:"); ok && durationOK(after) {
 		return nil
 	}
 	return refuse(name, s, "Invalid value `"+s+"` for configuration "+name+

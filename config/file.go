@@ -127,28 +127,36 @@ func build(values map[string]string, strict bool) (*File, []Warning, error) {
 	if values == nil {
 		values = map[string]string{}
 	}
-	node, hasNode := values["node.id"]
-	broker, hasBroker := values["broker.id"]
-	switch {
-	case hasNode && !hasBroker:
-		values["broker.id"] = node
-	case hasBroker && !hasNode:
-		values["node.id"] = broker
-	}
 	f := &File{values: values}
 	warnings := f.unknownKeys()
 	if strict && len(warnings) > 0 {
 		return nil, warnings, invalid(warnings[0].Message)
 	}
-	if err := f.checkValues(); err != nil {
-		return nil, warnings, err
-	}
-	more, err := f.checkTogether()
+	more, err := f.validate()
 	warnings = append(warnings, more...)
+	if err == nil {
+		err = f.checkProtection()
+	}
 	if err != nil {
 		return nil, warnings, err
 	}
-	return f, warnings, f.checkProtection()
+	return f, warnings, nil
+}
+
+// validate applies all of Kafka's rules.
+func (f *File) validate() ([]Warning, error) {
+	node, hasNode := f.values["node.id"]
+	broker, hasBroker := f.values["broker.id"]
+	switch {
+	case hasNode && !hasBroker:
+		f.values["broker.id"] = node
+	case hasBroker && !hasNode:
+		f.values["node.id"] = broker
+	}
+	if err := f.checkValues(); err != nil {
+		return nil, err
+	}
+	return f.checkTogether()
 }
 
 // unknownKeys warns of names that neither Kafka nor its built-in plug-ins know. Kafka itself says nothing.
@@ -210,15 +218,15 @@ func baseName(name string) string {
 func (f *File) checkValues() error {
 	for i := range brokerRows {
 		row := &brokerRows[i]
-		text, ok := f.values[row.Name]
-		if !ok {
-			if row.Required {
-				return invalid("Missing required configuration \"" + row.Name + "\" which has no default value.")
+		if text, ok := f.values[row.Name]; ok {
+			if err := checkValue(row, text); err != nil {
+				return err
 			}
-			continue
 		}
-		if err := checkValue(row, text); err != nil {
-			return err
+	}
+	for _, name := range []string{"process.roles", "node.id", "controller.listener.names"} {
+		if _, ok := f.values[name]; !ok {
+			return invalid("Missing required configuration \"" + name + "\" which has no default value.")
 		}
 	}
 	return nil

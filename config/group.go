@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -66,7 +67,30 @@ func checkGroupBounds(v View) error {
 			return invalid("group.share.assignors must contain exactly one assignor, but found " + strconv.Itoa(n))
 		}
 	}
-	return most("group.streams.num.standby.replicas", "group.streams.max.standby.replicas")
+	return firstError(
+		most("group.streams.num.standby.replicas", "group.streams.max.standby.replicas"),
+		most("group.streams.num.warmup.replicas", "group.streams.max.warmup.replicas"),
+		least("group.streams.task.offset.interval.ms", "group.streams.min.task.offset.interval.ms"),
+	)
+}
+
+// builtinAssignors are the server-side assignors by the key that names them. Others are Java classes, which can't be loaded here.
+var builtinAssignors = map[string][]string{
+	"group.consumer.assignors": {"uniform", "range"},
+	"group.share.assignors":    {"simple"},
+	"group.streams.assignors":  {"sticky"},
+}
+
+func checkAssignors(v View) error {
+	for _, name := range slices.Sorted(maps.Keys(builtinAssignors)) {
+		text, _, _ := v.Lookup(name)
+		for _, s := range splitList(text) {
+			if !slices.Contains(builtinAssignors[name], s) && !strings.HasPrefix(s, "org.apache.kafka.") {
+				return refuse(name, s, "Class cannot be found")
+			}
+		}
+	}
+	return nil
 }
 
 // checkShareBounds: as checkGroupBounds, for the keys of share partitions.
@@ -109,23 +133,47 @@ func ValidateGroupConfigs(broker View, group map[string]string) error {
 			return err
 		}
 	}
-	v := &layered{broker, group, groupRows, SourceGroup}
+	if tags := splitList(group["streams.rack.aware.assignment.tags"]); len(distinct(tags)) != len(tags) {
+		return invalid("streams.rack.aware.assignment.tags must not contain duplicate tag keys.")
+	}
 	for _, name := range bounded {
-		if _, set := group[name]; !set && strings.HasSuffix(name, "assignment.interval.ms") {
-			continue // the broker's default is dynamic and may lie outside
-		}
-		low, high := bounds(name)
-		if low != "" && number(v, name) < number(broker, low) {
-			return invalid(name + " must be greater than or equal to " + low)
-		}
-		if high != "" && number(v, name) > number(broker, high) {
-			return invalid(name + " must be less than or equal to " + high)
+		if text, set := group[name]; set {
+			if err := checkBounds(broker, name, parseInt(text)); err != nil {
+				return err
+			}
 		}
 	}
-	for _, kind := range []string{"consumer.", "share.", "streams."} {
-		if number(v, kind+"session.timeout.ms") <= number(v, kind+"heartbeat.interval.ms") {
-			return invalid(kind + "session.timeout.ms must be greater than " + kind + "heartbeat.interval.ms")
+	if text, set := group["streams.assignor.name"]; set {
+		assignors := GroupStreamsAssignors.Get(broker)
+		if text = trim(text); !slices.Contains(assignors, text) {
+			return invalid("streams.assignor.name '" + text + "' is not a registered task assignor. Registered assignors are: [" + strings.Join(assignors, ", ") + "].")
 		}
+	}
+	v := &layered{broker, group, groupRows, SourceGroup}
+	for _, kind := range []string{"consumer.", "share.", "streams."} {
+		session, heartbeat := kind+"session.timeout.ms", kind+"heartbeat.interval.ms"
+		_, set1 := group[session]
+		_, set2 := group[heartbeat]
+		if (set1 || set2) && number(v, session) <= number(v, heartbeat) {
+			return invalid(session + " must be greater than " + heartbeat)
+		}
+	}
+	if strings.HasPrefix(group["errors.deadletterqueue.topic.name"], "__") {
+		return invalid("errors.deadletterqueue.topic.name: DLQ topic name must not start with '__'")
+	}
+	return nil
+}
+
+// checkBounds: a value that is set on a group lies within the broker's bounds for it.
+func checkBounds(broker View, name string, n int64) error {
+	low, high := bounds(name)
+	switch {
+	case low != "" && high != "" && (n < number(broker, low) || n > number(broker, high)):
+		return invalid(fmt.Sprintf("%s must be in the range %d to %d inclusive.", name, number(broker, low), number(broker, high)))
+	case low == "" && n > number(broker, high):
+		return invalid(fmt.Sprintf("%s must be less than or equal to %d", name, number(broker, high)))
+	case high == "" && n < number(broker, low):
+		return invalid(fmt.Sprintf("%s must be greater than or equal to %d", name, number(broker, low)))
 	}
 	return nil
 }

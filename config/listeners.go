@@ -92,11 +92,16 @@ func (f *File) AdvertisedControllerListeners() ([]Listener, error) {
 			continue
 		}
 		l := bound[j]
-		wildcard := l.Host == "" || l.Host == "0.0.0.0"
-		if wildcard {
+		if l.Host == "" || l.Host == "0.0.0.0" {
 			l.Host = ""
-			for _, v := range f.QuorumVoters() {
-				if i == 0 && v.ID == f.NodeID() {
+			var voters []Voter
+			if i == 0 {
+				if voters, err = parseVoters(ControllerQuorumVoters.Get(f), false); err != nil {
+					return nil, err
+				}
+			}
+			for _, v := range voters {
+				if v.ID == f.NodeID() {
 					l.Host, l.Port = v.Host, v.Port
 				}
 			}

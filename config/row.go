@@ -1,6 +1,9 @@
 package config
 
-import "sort"
+import (
+	"slices"
+	"sort"
+)
 
 // Type is the type of a value, with the codes that DescribeConfigs puts on the wire.
 type Type int8
@@ -82,11 +85,20 @@ type Synonym struct {
 func (r *Row) Sensitive() bool { return r.Type == Password }
 
 // Effect says in one sentence what the key does in Dohle, or "" if it is accepted, checked and shown only.
+// A broker key that gives topics or groups their default has the effect of their key.
 func (r *Row) Effect() string {
-	if !used[r.Ident] {
-		return ""
+	if used[r.Ident] {
+		return effects[r.Ident]
 	}
-	return effects[r.Ident]
+	for _, rows := range [][]Row{topicRows, groupRows} {
+		for i := range rows {
+			row := &rows[i]
+			if used[row.Ident] && row != r && slices.ContainsFunc(row.Synonyms, func(s Synonym) bool { return s.Name == r.Name }) {
+				return "Default of " + row.Name + ": " + effects[row.Ident]
+			}
+		}
+	}
+	return ""
 }
 
 // BrokerRow finds a broker key, internal ones included. Nil if Kafka has no such key.

@@ -70,6 +70,15 @@ func checkRemote(broker, v View) error {
 			return refuse(k.local, shown, fmt.Sprintf("Value must not be more than %s property value: %d", k.total, total))
 		}
 	}
+	for _, unit := range []string{"bytes", "ms"} {
+		lag, local := number(v, "remote.copy.lag."+unit), number(v, "local.retention."+unit)
+		if local == -2 {
+			local = number(v, "retention."+unit)
+		}
+		if lag > 0 && local >= 0 && lag > local {
+			return refuse("remote.copy.lag."+unit, fmt.Sprint(lag), fmt.Sprintf("Value must not exceed local.retention.%s (effective value: %d)", unit, local))
+		}
+	}
 	if RemoteLogCopyDisable.Get(v) {
 		for _, unit := range []string{"bytes", "ms"} {
 			local, total := number(v, "local.retention."+unit), number(v, "retention."+unit)

@@ -19,17 +19,14 @@ func (d defs) docs(used []string, effects map[string]string) []byte {
 	section := func(title, table string, rows []row) {
 		count := 0
 		for _, r := range rows {
-			if inUse[ident(r.Name)] {
+			if d.effect(r, inUse, effects) != "-" {
 				count++
 			}
 		}
 		fmt.Fprintf(b, "\n## %s (%d, %d with effect)\n\n", title, len(rows), count)
 		b.WriteString("| Key | Type | Default | Rule | Changes | Effect |\n|---|---|---|---|---|---|\n")
 		for _, r := range rows {
-			effect := "-"
-			if inUse[ident(r.Name)] {
-				effect = effects[ident(r.Name)]
-			}
+			effect := d.effect(r, inUse, effects)
 			mode := "while running"
 			if table == "broker" {
 				if mode = d.Modes[r.Name]; mode == "" {
@@ -49,6 +46,26 @@ func (d defs) docs(used []string, effects map[string]string) []byte {
 	section("Group", "group", d.Group)
 	section("Client metrics", "metrics", d.ClientMetrics)
 	return b.Bytes()
+}
+
+// effect is what config.Row.Effect says, "-" for nothing.
+func (d defs) effect(r row, used map[string]bool, effects map[string]string) string {
+	if used[ident(r.Name)] {
+		return effects[ident(r.Name)]
+	}
+	for _, t := range d.Topic {
+		for _, s := range d.TopicSynonyms[t.Name] {
+			if s.Name == r.Name && used[ident(t.Name)] {
+				return "Default of " + t.Name + ": " + effects[ident(t.Name)]
+			}
+		}
+	}
+	for _, g := range d.Group {
+		if s := d.GroupSynonyms[g.Name]; s != nil && *s == r.Name && used[ident(g.Name)] {
+			return "Default of " + g.Name + ": " + effects[ident(g.Name)]
+		}
+	}
+	return "-"
 }
 
 func defaultText(r row) string {

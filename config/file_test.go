@@ -1,0 +1,180 @@
+package config
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/dohle-io/dohle/internal/vfs"
+)
+
+// stock holds the keys of the server.properties that Kafka ships.
+const stock = `
+# roles
+process.roles=broker,controller
+node.id=1
+controller.quorum.bootstrap.servers=localhost:9093
+listeners=PLAINTEXT://:9092,CONTROLLER://:9093
+inter.broker.listener.name=PLAINTEXT
+advertised.listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL
+num.network.threads=3
+num.io.threads=8
+socket.send.buffer.bytes=102400
+socket.receive.buffer.bytes=102400
+socket.request.max.bytes=104857600
+log.dirs=/tmp/kraft-combined-logs
+num.partitions=1
+num.recovery.threads.per.data.dir=2
+offsets.topic.replication.factor=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+log.retention.hours=168
+log.segment.bytes=1073741824
+log.retention.check.interval.ms=300000
+`
+
+func load(t *testing.T, text string, s Sources) (*File, []Warning, error) {
+	t.Helper()
+	fs := vfs.NewMem()
+	require.NoError(t, fs.MkdirAll("/etc"))
+	require.NoError(t, vfs.WriteFileAtomic(fs, "/etc/server.properties", []byte(text), true))
+	s.FS, s.Path = fs, "/etc/server.properties"
+	return LoadFrom(s)
+}
+
+func TestStockFileStartsWithoutWarning(t *testing.T) {
+	f, warnings, err := load(t, stock, Sources{Strict: true})
+	require.NoError(t, err)
+	require.Empty(t, warnings)
+	require.Equal(t, Roles{Broker: true, Controller: true}, f.Roles())
+	require.Equal(t, int32(1), f.NodeID())
+	require.Equal(t, []string{"/tmp/kraft-combined-logs"}, f.LogDirs())
+	require.Equal(t, []HostPort{{"localhost", 9093}}, f.BootstrapServers())
+	listeners, err := f.Listeners()
+	require.NoError(t, err)
+	require.Equal(t, []Listener{{"PLAINTEXT", "PLAINTEXT", "", 9092}, {"CONTROLLER", "PLAINTEXT", "", 9093}}, listeners)
+	advertised, err := f.AdvertisedListeners()
+	require.NoError(t, err)
+	require.Equal(t, []Listener{{"PLAINTEXT", "PLAINTEXT", "localhost", 9092}}, advertised)
+	controller, err := f.AdvertisedControllerListeners()
+	require.NoError(t, err)
+	require.Equal(t, []Listener{{"CONTROLLER", "PLAINTEXT", "localhost", 9093}}, controller)
+	inter, err := f.InterBrokerListener()
+	require.NoError(t, err)
+	require.Equal(t, "PLAINTEXT", inter)
+}
+
+func TestLaterLayersWin(t *testing.T) {
+	f, warnings, err := load(t, stock+"message.max.bytes=100\nnum.partitions=2\n", Sources{
+		Base:      map[string]string{"message.max.bytes": "1", "default.replication.factor": "1", "offsets.topic.num.partitions": "1"},
+		Environ:   []string{"PATH=/bin", "KAFKA_NUM_PARTITIONS=3", "KAFKA_HEAP_OPTS=-Xmx1g", "KAFKA_LOG_ROLL_MS=5"},
+		Overrides: []string{"num.partitions=4", "broker.rack=a=b"},
+	})
+	require.NoError(t, err)
+	require.Empty(t, warnings)
+	require.Equal(t, int32(4), NumPartitions.Get(f))
+	require.Equal(t, int64(100), MessageMaxBytes.Get(f))
+	require.Equal(t, "a=b", BrokerRack.Get(f))
+	require.Equal(t, int32(1), OffsetsTopicNumPartitions.Get(f))
+	_, source, _ := f.Lookup("offsets.topic.num.partitions")
+	require.Equal(t, SourceStatic, source)
+	require.Equal(t, 5*time.Millisecond, SegmentMs.Get(TopicView(f, nil)))
+}
+
+func TestEnvironmentNames(t *testing.T) {
+	got := parseEnviron([]string{"KAFKA_LOG_DIRS=/a", "KAFKA_MY__KEY=1", "KAFKA_MY___KEY=2", "KAFKA_OPTS=x", "KAFKA_=y", "KAFKA", "OTHER_A=b", "KAFKA_EMPTY="})
+	require.Equal(t, map[string]string{"log.dirs": "/a", "my_key": "1", "my-key": "2", "empty": ""}, got)
+}
+
+func TestNodeIDAndBrokerIDAreOneSetting(t *testing.T) {
+	f, _, err := load(t, strings.Replace(stock, "node.id=1", "broker.id=1", 1), Sources{Environ: []string{"KAFKA_NODE_ID=7"}})
+	require.NoError(t, err)
+	require.Equal(t, int32(7), f.NodeID())
+	require.Equal(t, int32(7), BrokerID.Get(f))
+}
+
+func TestJavaPropertiesSyntax(t *testing.T) {
+	got, err := parseProperties([]byte("! comment\n a = 1 \nb:2\nc 3\nd=x,\\\n   y\ne=\\u00e9\\t|\nf=${a}\ng=\xe9\na=4\nempty\nh\\ i=j\n"))
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"a": "4", "b": "2", "c": "3", "d": "x,y", "e": "é\t|", "f": "${a}", "g": "é", "empty": "", "h i": "j"}, got)
+}
+
+func TestUnknownKeyWarnsAndSuggests(t *testing.T) {
+	_, warnings, err := load(t, stock+"log.retention.hour=1\nlistener.name.plaintext.ssl.keystore.location=/x\nsuper.users=User:a\nrsm.config.x=1\ncom.example.thing=2\n", Sources{})
+	require.NoError(t, err)
+	require.Equal(t, []Warning{
+		{"com.example.thing", "Unknown configuration key: com.example.thing"},
+		{"log.retention.hour", "Unknown configuration key: log.retention.hour. Did you mean log.retention.hours?"},
+	}, warnings)
+	_, _, err = load(t, stock+"log.retention.hour=1\n", Sources{Strict: true})
+	require.EqualError(t, err, "Unknown configuration key: log.retention.hour. Did you mean log.retention.hours?")
+	require.ErrorIs(t, err, kerr.InvalidConfig)
+}
+
+func TestProtectionThatIsNotThereIsRefused(t *testing.T) {
+	for name, text := range map[string]string{
+		"a TLS listener":        "listeners=SSL://:9092,CONTROLLER://:9093\ninter.broker.listener.name=SSL\nadvertised.listeners=SSL://localhost:9092\n",
+		"SASL behind a name":    "listeners=PLAINTEXT://:9092,CONTROLLER://:9093,EXT://:9094\nadvertised.listeners=PLAINTEXT://localhost:9092\nlistener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,EXT:SASL_PLAINTEXT\n",
+		"a controller with TLS": "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:SSL\n",
+		"an authorizer":         "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n",
+		"a secret elsewhere":    "config.providers=env\nbroker.rack=${env:RACK}\n",
+	} {
+		_, _, err := load(t, stock+text, Sources{})
+		require.Error(t, err, name)
+		require.ErrorIs(t, err, kerr.InvalidConfig, name)
+	}
+}
+
+func TestOverrideWithoutValueIsRefused(t *testing.T) {
+	_, _, err := load(t, stock, Sources{Overrides: []string{"num.partitions"}})
+	require.EqualError(t, err, "Override num.partitions is not of the form key=value")
+}
+
+func TestKeysWithoutEffectAreListed(t *testing.T) {
+	f, _, err := load(t, stock+"kafka.metrics.polling.interval.secs=5\nsuper.users=x\n", Sources{})
+	require.NoError(t, err)
+	list := f.NoEffect()
+	require.Contains(t, list, "kafka.metrics.polling.interval.secs")
+	require.NotContains(t, list, "log.dirs")
+	require.NotContains(t, list, "log.retention.hours") // it gives retention.ms
+	require.NotContains(t, list, "super.users")         // not a row: a warning's matter
+	require.NotContains(t, list, "broker.id")           // filled in from node.id
+}
+
+func TestDevProfileIsShownAsStatic(t *testing.T) {
+	f, warnings, err := load(t, stock, Sources{Base: DevProfile(1), Strict: true})
+	require.NoError(t, err)
+	require.Empty(t, warnings)
+	require.Equal(t, time.Duration(0), GroupInitialRebalanceDelayMs.Get(f))
+	for _, e := range DescribeBroker(Layers{Static: f}) {
+		if e.Name == "group.initial.rebalance.delay.ms" {
+			require.Equal(t, SourceStatic, e.Source)
+			require.Equal(t, "0", *e.Value)
+		}
+	}
+	three := DevProfile(3)
+	require.Equal(t, "3", three["transaction.state.log.replication.factor"])
+	require.Equal(t, "2", three["transaction.state.log.min.isr"])
+	require.Equal(t, "3", DevProfile(9)["offsets.topic.replication.factor"])
+	for name, value := range three {
+		require.NoError(t, ValidateBroker(name, value))
+		require.NotNil(t, BrokerRow(name))
+	}
+}
+
+func TestStaticVoterGivesTheAdvertisedControllerAddress(t *testing.T) {
+	f, err := NewStatic(map[string]string{"node.id": "2", "process.roles": "controller", "listeners": "CONTROLLER://0.0.0.0:9093",
+		"controller.listener.names": "CONTROLLER", "controller.quorum.voters": "1@a:1,2@b:2"})
+	require.NoError(t, err)
+	got, err := f.AdvertisedControllerListeners()
+	require.NoError(t, err)
+	require.Equal(t, []Listener{{"CONTROLLER", "PLAINTEXT", "b", 2}}, got)
+	require.Equal(t, []Voter{{1, "a", 1}, {2, "b", 2}}, f.QuorumVoters())
+}

@@ -1,0 +1,117 @@
+package config
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+func static(t *testing.T, extra map[string]string) *File {
+	t.Helper()
+	values := map[string]string{}
+	for _, m := range []map[string]string{base, extra} {
+		for k, v := range m {
+			values[k] = v
+		}
+	}
+	f, err := NewStatic(values)
+	require.NoError(t, err)
+	return f
+}
+
+func TestLayersOfABroker(t *testing.T) {
+	f := static(t, map[string]string{"message.max.bytes": "1", "num.io.threads": "9"})
+	v := BrokerView(f, map[string]string{"message.max.bytes": "2", "listeners": "X://:1", "node.id": "5"}, map[string]string{"message.max.bytes": "3"})
+	require.Equal(t, int64(3), MessageMaxBytes.Get(v))
+	require.Equal(t, int64(2), MessageMaxBytes.Get(BrokerView(f, map[string]string{"message.max.bytes": "2"}, nil)))
+	require.Equal(t, int64(1), MessageMaxBytes.Get(f))
+	require.Equal(t, int32(9), NumIOThreads.Get(v))
+	require.Equal(t, int32(1), NodeID.Get(v), "a read-only key in a record is ignored")
+	require.Equal(t, []string{"PLAINTEXT://:9092", "CONTROLLER://:9093"}, Listeners.Get(v), "a per-broker key of all brokers is ignored")
+	_, ok := LogRetentionMs.Find(v)
+	require.False(t, ok, "a null default is no value")
+}
+
+func TestTopicKeysComeFromTheirBrokerKeys(t *testing.T) {
+	hours := static(t, map[string]string{"log.retention.hours": "2", "log.roll.jitter.hours": "1", "log.flush.scheduler.interval.ms": "7"})
+	v := TopicView(hours, nil)
+	require.Equal(t, 2*time.Hour, RetentionMs.Get(v))
+	require.Equal(t, time.Hour, SegmentJitterMs.Get(v))
+	require.Equal(t, 7*time.Millisecond, FlushMs.Get(v))
+	require.Equal(t, 7*24*time.Hour, SegmentMs.Get(v))
+	minutes := static(t, map[string]string{"log.retention.hours": "2", "log.retention.minutes": "3"})
+	require.Equal(t, 3*time.Minute, RetentionMs.Get(TopicView(minutes, nil)))
+	require.Equal(t, 5*time.Millisecond, RetentionMs.Get(TopicView(BrokerView(minutes, nil, map[string]string{"log.retention.ms": "5"}), nil)))
+	require.Equal(t, time.Duration(-time.Millisecond), RetentionMs.Get(TopicView(static(t, map[string]string{"log.retention.hours": "-7"}), nil)))
+	own := TopicView(minutes, map[string]string{"retention.ms": "9", "cleanup.policy": "compact,compact , delete"})
+	require.Equal(t, 9*time.Millisecond, RetentionMs.Get(own))
+	require.Equal(t, []string{"compact", "delete"}, CleanupPolicy.Get(own))
+	require.Equal(t, int32(1), NumPartitions.Get(own), "broker keys shine through")
+}
+
+func TestGroupValuesStayWithinTheBrokersBounds(t *testing.T) {
+	f := static(t, nil)
+	v := GroupView(f, map[string]string{"consumer.session.timeout.ms": "1", "streams.num.standby.replicas": "9", "streams.task.offset.interval.ms": "1"})
+	require.Equal(t, 45*time.Second, ConsumerSessionTimeoutMs.Get(v))
+	require.Equal(t, int32(2), StreamsNumStandbyReplicas.Get(v))
+	require.Equal(t, 15*time.Second, StreamsTaskOffsetIntervalMs.Get(v))
+	require.Equal(t, "sticky", StreamsAssignorName.Get(v))
+	require.Equal(t, 15*time.Second, GroupConsumerAssignmentIntervalMs.Get(BrokerView(f, map[string]string{"group.consumer.assignment.interval.ms": "99999"}, nil)))
+}
+
+func TestDurationsDoNotOverflow(t *testing.T) {
+	require.Equal(t, Never, Millis(math.MaxInt64))
+	require.Equal(t, -time.Millisecond, Millis(-1))
+	require.Equal(t, Never, FlushMs.Get(TopicView(Defaults(), nil)))
+	require.Less(t, Millis(math.MinInt64), time.Duration(0))
+}
+
+func TestTopicValuesResolved(t *testing.T) {
+	f := static(t, nil)
+	d := LogDefaults(f)
+	require.Equal(t, int64(1<<30), d.SegmentBytes)
+	require.Equal(t, 168*time.Hour, d.RetentionAge)
+	require.Equal(t, d.RetentionAge, d.LocalRetentionAge)
+	require.Equal(t, int64(-1), d.LocalRetentionBytes)
+	require.True(t, d.Delete)
+	require.False(t, d.Compact)
+	require.Equal(t, int64(1048588), d.MaxMessageBytes)
+	require.Equal(t, "producer", d.CompressionType)
+	c := ResolveTopic(TopicView(f, map[string]string{"cleanup.policy": "compact", "max.compaction.lag.ms": "1000", "segment.jitter.ms": "5000",
+		"internal.segment.bytes": "100", "message.timestamp.type": "LogAppendTime"}))
+	require.True(t, c.Compact && !c.Delete && c.LogAppendTime)
+	require.Equal(t, time.Second, c.SegmentAge)
+	require.Equal(t, time.Second, c.SegmentJitter)
+	require.Equal(t, int64(100), c.SegmentBytes)
+}
+
+func TestErrorsCarryTheirCode(t *testing.T) {
+	f := static(t, nil)
+	require.ErrorIs(t, ValidateTopic("nope", "1"), kerr.InvalidConfig)
+	require.ErrorIs(t, ValidateGroup("nope", "1"), kerr.InvalidConfig)
+	require.ErrorIs(t, ValidateBroker("num.io.threads", "0"), kerr.InvalidRequest)
+	require.ErrorIs(t, ValidateBrokerChange(f, true, map[string]string{"node.id": "2"}, nil), kerr.InvalidRequest)
+	require.NoError(t, ValidateBrokerChange(f, true, map[string]string{"log.retention.ms": "5"}, map[string]string{"message.max.bytes": "5"}))
+	require.Error(t, ValidateBrokerChange(f, true, map[string]string{"listeners": "SSL://:9092"}, nil))
+	require.ErrorIs(t, ValidateClientMetrics("m", map[string]string{"nope": ""}), kerr.InvalidRequest)
+	require.ErrorIs(t, ValidateClientMetrics("", nil), kerr.InvalidRequest)
+}
+
+func TestPasswordsAreNeverShown(t *testing.T) {
+	f := static(t, map[string]string{"ssl.key.password": "hunter2", "listener.name.x.sasl.jaas.config": "hunter2", "plugin.secret": "hunter2"})
+	for _, e := range DescribeBroker(Layers{Static: f}) {
+		for _, s := range append([]EntrySynonym{{Value: e.Value}}, e.Synonyms...) {
+			if s.Value != nil {
+				require.NotContains(t, *s.Value, "hunter2", e.Name)
+			}
+		}
+	}
+	require.True(t, IsSensitive(ResourceBroker, "listener.name.x.ssl.key.password"))
+	require.True(t, IsSensitive(ResourceBroker, "plugin.secret"))
+	require.False(t, IsSensitive(ResourceTopic, "retention.ms"))
+	require.True(t, IsList(ResourceTopic, "cleanup.policy"))
+	require.False(t, IsList(ResourceTopic, "retention.ms"))
+}
