@@ -57,10 +57,8 @@ func (c *Core) common(h heard) verdict {
 func (c *Core) onFailure(x *link, ev Response) bool {
 	switch req := x.req.(type) {
 	case *kmsg.VoteRequest:
-		p, asks := c.role.(*prospective)
-		if asks && errors.Is(ev.Err, kerr.UnsupportedVersion) && isPreVote(req) {
+		if _, asks := c.role.(*prospective); asks && errors.Is(ev.Err, kerr.UnsupportedVersion) && isPreVote(req) {
 			c.logf("voter %d knows no pre-vote: standing for election at once", x.node)
-			_ = p
 			c.toCandidate()
 			return true
 		}

@@ -25,7 +25,7 @@ func (c *Core) epochBatch(l *leader) record.Batch {
 	for _, id := range l.granting {
 		m.GrantingVoters = append(m.GrantingVoters, record.LeaderChangeMessageVoter{VoterId: id})
 	}
-	addControl(w, now, record.ControlLeaderChange, m.AppendTo(nil, 0))
+	w.AddControl(now, record.ControlLeaderChange, m.AppendTo(nil, 0))
 	if version := c.history.version(); version > 0 && !c.bugs.has(bugVotersStayInFile) {
 		set, at, _ := c.history.voters()
 		mine, _ := set.byID(c.cfg.Self.ID)
@@ -40,9 +40,9 @@ func (c *Core) epochBatch(l *leader) record.Batch {
 func addMembership(w *record.Builder, now int64, version int16, set VoterSet, voters bool) {
 	k := record.NewKRaftVersionRecord()
 	k.KRaftVersion = version
-	addControl(w, now, record.ControlKRaftVersion, k.AppendTo(nil, 0))
+	w.AddControl(now, record.ControlKRaftVersion, k.AppendTo(nil, 0))
 	if voters {
-		addControl(w, now, record.ControlVoters, set.record().AppendTo(nil, 0))
+		w.AddControl(now, record.ControlVoters, set.record().AppendTo(nil, 0))
 	}
 }
 
@@ -50,10 +50,6 @@ func controlBatch(base int64, epoch int32) *record.Builder {
 	o := record.NewOptions()
 	o.BaseOffset, o.LeaderEpoch, o.Control = base, epoch, true
 	return record.NewBuilder(o)
-}
-
-func addControl(w *record.Builder, now int64, t record.ControlType, value []byte) {
-	w.Add(now, record.AppendControlKey(nil, t), value)
 }
 
 // mustBuild finishes a batch that is not compressed; nothing can fail.
