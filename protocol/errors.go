@@ -37,13 +37,35 @@ func MessageOf(err error) *string {
 	k, ok := errors.AsType[*kerr.Error](err)
 	switch {
 	case ok && text == k.Error():
-		text = k.Description
+		text = sentence(k)
 	case ok:
 		text = strings.TrimSuffix(text, ": "+k.Error())
 	case CodeOf(err) == kerr.UnknownServerError.Code:
 		text = kerr.UnknownServerError.Description // what went wrong inside is not for the wire
 	}
 	return &text
+}
+
+// Where kerr words it otherwise than Kafka and clients or their tests look at the words.
+var sentences = map[int16]string{
+	24: "The group id is invalid.",
+	29: "Topic authorization failed.",
+	30: "Group authorization failed.",
+	47: "Producer attempted to produce with an old epoch.",
+	53: "Transactional Id authorization failed.",
+	81: "The group has reached its maximum size.",
+	87: "This record has failed the validation on broker and hence will be rejected.",
+}
+
+// sentence is Kafka's default text of an error. kerr lacks the full stop of some.
+func sentence(k *kerr.Error) string {
+	if own, ok := sentences[k.Code]; ok {
+		return own
+	}
+	if !strings.HasSuffix(k.Description, ".") {
+		return k.Description + "."
+	}
+	return k.Description
 }
 
 // Errorf gives a Kafka error a text of its own, which MessageOf returns unchanged.

@@ -51,6 +51,8 @@ func TestCodeAndMessageOfErrors(t *testing.T) {
 		text string
 	}{
 		{"bare", kerr.NotController, 41, kerr.NotController.Description},
+		{"Kafka's words", kerr.TopicAuthorizationFailed, 29, "Topic authorization failed."},
+		{"Kafka's full stop", kerr.StaleBrokerEpoch, 77, "Broker epoch has changed."},
 		{"wrapped", fmt.Errorf("topic x: %w", kerr.TopicAlreadyExists), 36, "topic x"},
 		{"with a text of its own", Errorf(kerr.InvalidConfig, "no such key %q", "a: b"), 40, `no such key "a: b"`},
 		{"wrapped twice", fmt.Errorf("outer: %w", Errorf(kerr.InvalidConfig, "inner")), 40, "outer: inner"},
