@@ -94,6 +94,9 @@ type Watch struct {
 	prev, next *Watch
 }
 
+// Bound is the offset that the watch looks at.
+func (w *Watch) Bound() Bound { return w.bound }
+
 // Arm registers the watch, or changes what it wants. The caller looks at the partition again afterwards: what
 // happened before Arm returned may not fire.
 func (w *Watch) Arm(want int64) {

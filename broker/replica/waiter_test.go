@@ -20,7 +20,9 @@ func ticks(w *Wake) bool {
 	}
 }
 
-func at(hw int64) bounds { return bounds{LogEnd: hw, HighWatermark: hw, LastStable: hw, LowWatermark: hw} }
+func at(hw int64) bounds {
+	return bounds{LogEnd: hw, HighWatermark: hw, LastStable: hw, LowWatermark: hw}
+}
 
 func TestWatchFiresOnceItsBoundIsReached(t *testing.T) {
 	cases := []struct {
