@@ -123,8 +123,13 @@ func readReady(t *testing.T, path string) string {
 }
 
 // startDohle serves the properties in dir; format says whether its log dirs are formatted first.
+//
+// COMPAT_SELF=1 puts Apache Kafka in Dohle's place: what then fails is a test that asks too much.
 func startDohle(t *testing.T, dir string, p props, format ...string) *node {
 	t.Helper()
+	if os.Getenv("COMPAT_SELF") != "" {
+		return startKafka(t, dir, p, format...)
+	}
 	file := p.write(t, dir)
 	if len(format) > 0 {
 		output(t, binary, append([]string{"format", "-c", file}, format...)...)
@@ -141,7 +146,10 @@ func startKafka(t *testing.T, dir string, p props, format ...string) *node {
 	if len(format) > 0 {
 		kafkaTool(t, "kafka.tools.StorageTool", append([]string{"format", "-c", file}, format...)...)
 	}
-	n := launch(t, dir, "Kafka Server started", "java", append(jvm(t), "kafka.Kafka", file)...)
+	logging, err := filepath.Abs("kafka/log4j2.xml") // the tools run without: errors only
+	must(t, err)
+	args := append([]string{"-Dlog4j2.configurationFile=" + logging}, append(jvm(t), "kafka.Kafka", file)...)
+	n := launch(t, dir, "Kafka Server started", "java", args...)
 	n.bootstrap = clientAddress(p)
 	return n
 }
@@ -159,9 +167,7 @@ func jvm(t *testing.T) []string {
 	t.Helper()
 	cp, err := classpath()
 	must(t, err)
-	abs, err := filepath.Abs("kafka/log4j2.xml")
-	must(t, err)
-	return []string{"-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dlog4j2.configurationFile=" + abs, "-cp", cp}
+	return []string{"-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", cp}
 }
 
 // launch starts a process and returns once its output has shown marker.
@@ -178,7 +184,7 @@ func launch(t *testing.T, dir, marker, name string, args ...string) *node {
 	t.Cleanup(func() {
 		n.kill()
 		if t.Failed() {
-			t.Logf("output of %s:\n%s", filepath.Base(name), n.log.tail(60))
+			t.Logf("output of %s:\n%s", filepath.Base(name), n.log.tail(20))
 		}
 	})
 	select {
