@@ -60,7 +60,7 @@ func ask(t *testing.T, d *datadriven.TestData, given map[string]string) error {
 	case "metrics":
 		return ValidateClientMetrics("m", given)
 	case "broker", "brokers":
-		return ValidateBrokerChange(broker, d.Cmd == "broker", given, nil)
+		return ValidateBrokerChange(Layers{Static: broker}, d.Cmd == "broker", given)
 	}
 	t.Fatalf("unknown command %s", strings.TrimSpace(d.Cmd))
 	return nil

@@ -173,9 +173,11 @@ func splitList(text string) []string {
 
 // distinct keeps the first of equal entries.
 func distinct(list []string) []string {
+	seen := make(map[string]bool, len(list))
 	out := list[:0:0]
 	for _, s := range list {
-		if !slices.Contains(out, s) {
+		if !seen[s] {
+			seen[s] = true
 			out = append(out, s)
 		}
 	}

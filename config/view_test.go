@@ -93,9 +93,9 @@ func TestErrorsCarryTheirCode(t *testing.T) {
 	require.ErrorIs(t, ValidateTopic("nope", "1"), kerr.InvalidConfig)
 	require.ErrorIs(t, ValidateGroup("nope", "1"), kerr.InvalidConfig)
 	require.ErrorIs(t, ValidateBroker("num.io.threads", "0"), kerr.InvalidRequest)
-	require.ErrorIs(t, ValidateBrokerChange(f, true, map[string]string{"node.id": "2"}, nil), kerr.InvalidRequest)
-	require.NoError(t, ValidateBrokerChange(f, true, map[string]string{"log.retention.ms": "5"}, map[string]string{"message.max.bytes": "5"}))
-	require.Error(t, ValidateBrokerChange(f, true, map[string]string{"listeners": "SSL://:9092"}, nil))
+	require.ErrorIs(t, ValidateBrokerChange(Layers{Static: f}, true, map[string]string{"node.id": "2"}), kerr.InvalidRequest)
+	require.NoError(t, ValidateBrokerChange(Layers{Static: f, Default: map[string]string{"message.max.bytes": "5"}}, true, map[string]string{"log.retention.ms": "5"}))
+	require.Error(t, ValidateBrokerChange(Layers{Static: f}, true, map[string]string{"listeners": "SSL://:9092"}))
 	require.ErrorIs(t, ValidateClientMetrics("m", map[string]string{"nope": ""}), kerr.InvalidRequest)
 	require.ErrorIs(t, ValidateClientMetrics("", nil), kerr.InvalidRequest)
 }
@@ -114,4 +114,16 @@ func TestPasswordsAreNeverShown(t *testing.T) {
 	require.False(t, IsSensitive(ResourceTopic, "retention.ms"))
 	require.True(t, IsList(ResourceTopic, "cleanup.policy"))
 	require.False(t, IsList(ResourceTopic, "retention.ms"))
+}
+
+func TestThreadCountsChangeByTheFactorTwoAtMost(t *testing.T) {
+	l := Layers{Static: static(t, nil)}
+	require.NoError(t, ValidateBrokerChange(l, true, map[string]string{"num.io.threads": "16"}))
+	require.EqualError(t, ValidateBrokerChange(l, true, map[string]string{"num.io.threads": "1000"}),
+		"Invalid value org.apache.kafka.common.config.ConfigException: Dynamic thread count update validation failed for num.io.threads=1000, "+
+			"value should not be greater than double the current value 8 for configuration Invalid dynamic configuration")
+	l.Default = map[string]string{"num.io.threads": "16"}
+	require.NoError(t, ValidateBrokerChange(l, false, map[string]string{"num.io.threads": "32"}))
+	require.NoError(t, ValidateBrokerChange(l, false, nil), "back from 16 to 8 is half")
+	require.Error(t, ValidateBrokerChange(l, true, map[string]string{"num.io.threads": "7"}))
 }
