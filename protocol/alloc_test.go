@@ -18,3 +18,11 @@ func allocatedBy(f func()) int64 {
 	}
 	return least
 }
+
+// rounds cuts repetitions down under the race detector, where everything is slow.
+func rounds(n int) int {
+	if raceEnabled {
+		return max(1, n/6)
+	}
+	return n
+}

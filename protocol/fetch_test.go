@@ -39,7 +39,7 @@ func splice(head []byte, cuts []int, records [][]byte) []byte {
 func TestSplicedFetchEqualsKmsgsEncoding(t *testing.T) {
 	rng := rand.New(rand.NewPCG(13, 14))
 	for version := int16(4); version <= 18; version++ {
-		for range 300 {
+		for range rounds(300) {
 			resp := kmsg.NewPtrFetchResponse()
 			randomMessage(rng, reflect.ValueOf(resp).Elem())
 			resp.Version = version

@@ -2,8 +2,12 @@ package protocol
 
 import (
 	"encoding/binary"
+	"encoding/hex"
+	"fmt"
 	"math/rand/v2"
+	"os"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -94,4 +98,26 @@ func TestCutResponsesAreRefused(t *testing.T) {
 		_, _, err := DecodeResponse(req, frame[:n])
 		require.ErrorIs(t, err, ErrMalformed, "cut to %d", n)
 	}
+}
+
+func TestAnswersOfKafkaAreReadAndWrittenAsTheyWere(t *testing.T) {
+	text, err := os.ReadFile("testdata/kafka-4.4.0-responses.txt")
+	require.NoError(t, err)
+	seen := 0
+	for line := range strings.Lines(string(text)) {
+		var key, version int16
+		var digits string
+		if _, err := fmt.Sscanf(line, "%d %d %s", &key, &version, &digits); err != nil {
+			continue
+		}
+		frame, err := hex.DecodeString(digits)
+		require.NoError(t, err)
+		req := kmsg.RequestForKey(key)
+		req.SetVersion(version)
+		id, resp, err := DecodeResponse(req, frame)
+		require.NoError(t, err, "key %d version %d", key, version)
+		require.Equal(t, frame, AppendResponse(nil, id, resp)[4:], "key %d version %d", key, version)
+		seen++
+	}
+	require.Greater(t, seen, 15)
 }

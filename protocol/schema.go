@@ -2,6 +2,9 @@ package protocol
 
 import "math"
 
+// KAFKA_CLASSPATH names a file with a class path that holds Kafka's jars.
+//go:generate go run ../internal/gen/messages -root .. -classpath $KAFKA_CLASSPATH
+
 // The shapes of all messages are data: a program per struct and version, generated from Kafka's
 // schemas into schema_gen.go and run by the walk.
 
@@ -19,7 +22,7 @@ const (
 	opTexts                 // an array of strings
 	opStructs               // an array of structs: program arg
 	opStruct                // a struct: program arg
-	opMaybe                 // a struct behind a byte that is negative for null: program arg
+	opMaybe                 // a struct behind a byte that is -1 for null: program arg
 	opTags                  // a tag section whose known tags are list arg
 
 	flexible opcode = 1 << 6 // compact lengths: a varint of length+1

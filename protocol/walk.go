@@ -130,8 +130,10 @@ func (w *walker) step(o op) bool {
 		if !w.skip(1) {
 			return false
 		}
-		if int8(w.b[w.pos-1]) < 0 {
+		if mark := int8(w.b[w.pos-1]); mark == -1 {
 			return true
+		} else if mark < 0 { // null to Kafka, present to kmsg
+			return w.fail(faultNegative)
 		}
 		w.alloc += allocated(int64(programs[o.arg].size))
 		return w.run(&programs[o.arg])

@@ -47,7 +47,7 @@ func TestMessagesOfKmsgWalkToTheirExactEnd(t *testing.T) {
 	everyMessage(func(name string, key, version int16, response bool, make func() aMessage) {
 		p, ok := programOf(key, version, response)
 		require.True(t, ok, name)
-		for round := range 12 {
+		for round := range rounds(12) {
 			m := make()
 			randomMessage(rng, reflect.ValueOf(m).Elem())
 			m.SetVersion(version)
@@ -61,7 +61,7 @@ func TestMessagesOfKmsgWalkToTheirExactEnd(t *testing.T) {
 			if w.steps > 4*len(b)+4 {
 				t.Errorf("%s: %d steps for %d bytes", name, w.steps, len(b))
 			}
-			if round > 0 && len(b) > 2000 {
+			if round > 0 && len(b) > 2000 || raceEnabled && round > 0 {
 				continue
 			}
 			for n := range b {
@@ -117,7 +117,7 @@ func TestCostIsAnUpperBoundNearTheTruth(t *testing.T) {
 				t.Error(name)
 			}
 		})
-		if got > cost {
+		if got > cost && !raceEnabled {
 			t.Errorf("%s: decoding %d bytes took %d, cost said %d", name, len(b), got, cost)
 		}
 		if cost > 3*got+1024 {
@@ -160,6 +160,8 @@ func TestHostileBodiesAreRefusedCheaply(t *testing.T) {
 		"count -2":                              {3, 1, []byte{0xff, 0xff, 0xff, 0xfe}, false},
 		"count of 2^31-1":                       {3, 1, []byte{0x7f, 0xff, 0xff, 0xff, 0, 0}, false},
 		"count beyond what is left":             {3, 1, []byte{0, 0, 0, 2, 0, 1, 'a'}, false},
+		"presence byte -2":                      {75, 0, []byte{1, 0, 0, 0, 1, 0xfe, 0}, false},
+		"presence byte -1":                      {75, 0, []byte{1, 0, 0, 0, 1, 0xff, 0}, true},
 		"string length -2":                      {3, 1, []byte{0, 0, 0, 1, 0xff, 0xfe}, false},
 		"a million partitions":                  {42, 0, append([]byte{0, 0x0f, 0x42, 0x40}, make([]byte, 2_000_000)...), true},
 		"a million and one":                     {42, 0, append([]byte{0, 0x0f, 0x42, 0x41}, make([]byte, 2_000_002)...), false},
@@ -206,7 +208,9 @@ func TestCostOfABombIsKnownBeforeDecoding(t *testing.T) {
 	require.Greater(t, cost, int64(8<<20))
 	got := allocatedBy(func() { _, err = DecodeRequest(h, b) })
 	require.NoError(t, err)
-	require.LessOrEqual(t, got, cost)
+	if !raceEnabled {
+		require.LessOrEqual(t, got, cost)
+	}
 	require.Zero(t, int64(testing.AllocsPerRun(10, func() { _, _ = RequestCost(h, b) })), "the walk itself allocates nothing")
 }
 
@@ -278,7 +282,7 @@ func FuzzRequestCost(f *testing.F) {
 		if err != nil {
 			t.Fatalf("key %d version %d: the walk accepts what kmsg refuses: %v", key, version, err)
 		}
-		if got > w.alloc+allocSlack {
+		if got > w.alloc+allocSlack && !raceEnabled {
 			t.Fatalf("key %d version %d: decoding %d bytes took %d, cost said %d", key, version, len(body), got, w.alloc)
 		}
 		once := m.AppendTo(nil)
