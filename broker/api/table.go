@@ -11,7 +11,38 @@ import (
 
 // Table is the table of contents of the broker, sorted by key: what is not here is not served. A test
 // checks the order, that every file NN_name.go has its row, and that maxima are Kafka's newest.
-var Table = []API{}
+var Table = []API{
+	produce, // 0
+	fetch.onControllerListener(quorumRequest), // 1
+	listOffsets,                // 2
+	metadataRow,                // 3
+	apiVersions,                // 18
+	createTopics,               // 19
+	deleteTopics,               // 20
+	deleteRecords,              // 21
+	initProducerID,             // 22
+	offsetForLeaderEpoch,       // 23
+	describeConfigs,            // 32
+	describeLogDirs,            // 35
+	createPartitions,           // 37
+	listPartitionReassignments, // 46
+	vote,                       // 52
+	beginQuorumEpoch,           // 53
+	endQuorumEpoch,             // 54
+	describeQuorum,             // 55
+	alterPartition,             // 56
+	envelope,                   // 58
+	fetchSnapshot,              // 59
+	describeCluster,            // 60
+	describeProducers,          // 61
+	brokerRegistration,         // 62
+	brokerHeartbeat,            // 63
+	allocateProducerIDs,        // 67
+	controllerRegistration,     // 70
+	getTelemetrySubscriptions,  // 71
+	assignReplicasToDirs,       // 73
+	describeTopicPartitions,    // 75
+}
 
 // Listeners says where a row is served.
 type Listeners uint8
@@ -74,6 +105,18 @@ func (a API) pipelined() API { a.pipelinedRow = true; return a }
 // advertisedFrom shows a lower minimum in ApiVersions than is served (Q1).
 func (a API) advertisedFrom(v int16) API { a.advertisedMin = v; return a }
 
+// unsupported answers versions outside the range instead of closing (ApiVersions).
+func (a API) unsupported(run func(*Handlers, *server.Ctx) server.Answer) API {
+	a.unsupportedFunc = run
+	return a
+}
+
+// onControllerListener adds a handler for controller listeners to a row whose handler is the broker's.
+func (a API) onControllerListener(run handler) API { a.onController = run; return a }
+
+// forwardable marks the row as one that an Envelope may carry and that brokers pass on.
+func (a API) forwardable() API { a.forwardedRow = true; return a }
+
 // unadvertised keeps a served row out of ApiVersions (Q10).
 func (a API) unadvertised() API { a.hidden = true; return a }
 
@@ -94,14 +137,20 @@ type Dispatcher struct {
 	broker, controller []*server.Row // by key
 }
 
-// NewDispatcher binds rows to h.
+// NewDispatcher binds rows to h, whose rooms may be filled in afterwards.
 func NewDispatcher(rows []API, h *Handlers) *Dispatcher {
+	h.advertised = map[Listeners][]kmsg.ApiVersionsResponseApiKey{
+		OnBroker: advertise(rows, OnBroker), OnController: advertise(rows, OnController),
+	}
+	h.forwarded = map[int16]bool{}
 	size := 0
 	for _, a := range rows {
 		size = max(size, int(a.Key)+1)
 	}
 	d := &Dispatcher{broker: make([]*server.Row, size), controller: make([]*server.Row, size)}
+	h.inner = d
 	for _, a := range rows {
+		h.forwarded[a.Key] = a.forwardedRow
 		if a.onBroker != nil {
 			d.broker[a.Key] = a.bind(h, a.onBroker)
 		}

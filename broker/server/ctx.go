@@ -78,10 +78,27 @@ func (c *Ctx) WithPrincipal(h protocol.RequestHeader, principal string, client n
 	return &inner
 }
 
+// Detached returns a copy of c that outlives the request: who asked, without the connection.
+func (c *Ctx) Detached() *Ctx {
+	alone := *c
+	alone.exchange, alone.Conn, alone.Context = nil, nil, context.Background()
+	return &alone
+}
+
+// Reserve takes n more bytes of the memory budget for this request, waiting while it is spent: for a
+// handler that decodes something inside the request. They go back with the frame.
+func (c *Ctx) Reserve(n int64) error {
+	if c.exchange == nil {
+		return nil
+	}
+	return c.exchange.reserve(n)
+}
+
 // exchange is what a Ctx reaches of its connection; *conn is the only one outside tests.
 type exchange interface {
 	releaseFrame() // idempotent
 	park()
 	stopping() <-chan struct{}
 	scratch() []byte
+	reserve(n int64) error
 }

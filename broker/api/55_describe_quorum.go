@@ -1,0 +1,14 @@
+package api
+
+import (
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// DescribeQuorum, v0-2. A broker forwards it; on a controller listener the quorum answers.
+//
+// Versions:  1 fetch and catch-up times (KIP-836) · 2 endpoints, directory ids, error text (KIP-853)
+// Errors:    NOT_LEADER_OR_FOLLOWER, UNKNOWN_TOPIC_OR_PARTITION
+// Needs:     DESCRIBE on CLUSTER
+// Differs from Kafka: nothing known.
+var describeQuorum = forwarded[kmsg.DescribeQuorumRequest, *kmsg.DescribeQuorumRequest, *kmsg.DescribeQuorumResponse](0, 2, nil).
+	onControllerListener(quorumRequest)
