@@ -75,15 +75,17 @@ func BenchmarkDecodeRequest(b *testing.B) {
 	for _, req := range []kmsg.Request{produceRequest(11, 1, 1<<10), fetchRequest(100), metadataRequest(100)} {
 		body := req.AppendTo(nil)
 		h := RequestHeader{Key: req.Key(), Version: req.GetVersion()}
-		b.Run(kmsg.NameForKey(req.Key()), func(b *testing.B) {
-			b.ReportAllocs()
-			b.SetBytes(int64(len(body)))
-			for b.Loop() {
-				if _, err := DecodeRequest(h, body); err != nil {
-					b.Fatal(err)
+		for name, decode := range map[string]func(RequestHeader, []byte) (kmsg.Request, error){"walked": DecodeRequest, "checked": DecodeChecked} {
+			b.Run(kmsg.NameForKey(req.Key())+"/"+name, func(b *testing.B) {
+				b.ReportAllocs()
+				b.SetBytes(int64(len(body)))
+				for b.Loop() {
+					if _, err := decode(h, body); err != nil {
+						b.Fatal(err)
+					}
 				}
-			}
-		})
+			})
+		}
 	}
 }
 

@@ -35,6 +35,11 @@ func DecodeRequest(h RequestHeader, body []byte) (req kmsg.Request, err error) {
 	if _, err := RequestCost(h, body); err != nil {
 		return nil, err
 	}
+	return DecodeChecked(h, body)
+}
+
+// DecodeChecked is DecodeRequest for a body that RequestCost has just accepted, without a second walk.
+func DecodeChecked(h RequestHeader, body []byte) (req kmsg.Request, err error) {
 	req = kmsg.RequestForKey(h.Key)
 	if req == nil || h.Version > req.MaxVersion() && h.Key != keyAPIVersions {
 		return nil, fmt.Errorf("%w: no decoder for key %d, version %d", ErrMalformed, h.Key, h.Version)
