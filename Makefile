@@ -1,7 +1,8 @@
 # Targets print themselves: `make`.
 .DEFAULT_GOAL := help
+SHELL         := /bin/bash
 GO            ?= go
-GOLANGCI      := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
+GOLANGCI      := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 BENCHSTAT     := golang.org/x/perf/cmd/benchstat@latest
 VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 BUILD         := CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
@@ -25,6 +26,12 @@ lint: ## golangci-lint, gofmt, and go vet
 	$(GO) vet ./...
 	$(GO) run $(GOLANGCI) run
 
+compat: build ## stock clients, Kafka tools and Apache Kafka itself against the binary
+	cd compat-tests && $(GO) test -count 1 -timeout 30m $(if $(RUN),-run $(RUN)) -v ./... 2>&1 | grep -v "^=== "; exit $${PIPESTATUS[0]}
+
+kills: build ## 60 kills under load (KILLS=n, SEED=n)
+	cd compat-tests && KILLS=$(or $(KILLS),60) $(GO) test -count 1 -timeout 30m -run TestKills -v ./...
+
 bench: ## benchmarks of both data paths, as benchstat reads them
 	$(GO) test -run '^$$' -bench . -benchmem -count $(or $(COUNT),1) $(PKG)
 
@@ -32,4 +39,4 @@ fuzz: ## every fuzz target for FUZZTIME (30s each)
 	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
 	  echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done
 
-.PHONY: help run build test lint bench fuzz
+.PHONY: help run build test lint bench fuzz compat kills generate

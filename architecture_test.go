@@ -32,7 +32,7 @@ var floors = map[string]float64{
 	"security": 3, "coordinator": 3, "coordinator/group": 3, "coordinator/txn": 3, "controller/quorum": 3,
 	"controller": 4, "broker/replica": 4, "broker/server": 4, "broker/peer": 4,
 	"broker/api": 5,
-	"broker":     6, "internal/sim": 6,
+	"broker":     6, "internal/sim": 6, "internal/dump": 6,
 	"cmd/dohle": 7, "dohletest": 7,
 	"": 8, // this package: tests only
 }
