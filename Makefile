@@ -32,6 +32,13 @@ compat: build ## stock clients, Kafka tools and Apache Kafka itself against the 
 kills: build ## 60 kills under load (KILLS=n, SEED=n)
 	cd compat-tests && KILLS=$(or $(KILLS),60) $(GO) test -count 1 -timeout 30m -run TestKills -v ./...
 
+generate: compat-tests/kafka/classpath.txt ## tables and codecs from Apache Kafka's own schemas and config definitions
+	$(GO) run ./internal/gen/messages -classpath compat-tests/kafka/classpath.txt
+	$(GO) run ./internal/gen/configs
+
+compat-tests/kafka/classpath.txt: compat-tests/kafka/pom.xml
+	mvn -q -B -f compat-tests/kafka/pom.xml dependency:build-classpath -Dmdep.outputFile=classpath.txt
+
 bench: ## benchmarks of both data paths, as benchstat reads them
 	$(GO) test -run '^$$' -bench . -benchmem -count $(or $(COUNT),1) $(PKG)
 

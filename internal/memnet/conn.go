@@ -46,8 +46,14 @@ func (c *conn) SetDeadline(t time.Time) error {
 	return c.SetWriteDeadline(t)
 }
 
-func (c *conn) SetReadDeadline(t time.Time) error  { c.in.setDeadline(&c.in.readDeadline, t); return nil }
-func (c *conn) SetWriteDeadline(t time.Time) error { c.out.setDeadline(&c.out.writeDeadline, t); return nil }
+func (c *conn) SetReadDeadline(t time.Time) error {
+	c.in.setDeadline(&c.in.readDeadline, t)
+	return nil
+}
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	c.out.setDeadline(&c.out.writeDeadline, t)
+	return nil
+}
 
 // pipe is one direction: a queue of chunks, each with the moment from which it may be read.
 type pipe struct {
