@@ -178,6 +178,9 @@ func TestBombsStopAtTheCap(t *testing.T) {
 }
 
 func TestHeadersThatPromiseTooMuchAllocateLittle(t *testing.T) {
+	if !countAllocs {
+		t.Skip("race build")
+	}
 	cases := map[string]struct {
 		c    Codec
 		data []byte
@@ -249,6 +252,9 @@ func TestNames(t *testing.T) {
 }
 
 func TestWarmCodersDoNotAllocate(t *testing.T) {
+	if !countAllocs {
+		t.Skip("race build")
+	}
 	cs := NewCodecs()
 	src := plain(20_000)
 	for _, c := range all {
