@@ -33,6 +33,9 @@ type Options struct {
 	Rand      *rand.Rand // owned by the controller from New on
 	Log       zerolog.Logger
 	Config    *config.File
+	// KRaftVersion is the level of kraft.version, which stands in the quorum's own records. Nil: 0 with static voters in
+	// Config, else 1.
+	KRaftVersion func() int16
 }
 
 // A Call is who asks, and on which connection.
@@ -44,6 +47,8 @@ type Call struct {
 	Connection uint64
 	// Deadline of the answer on the Real clock; the zero time is none.
 	Deadline time.Time
+	// Listener is the name of the listener that the request came on.
+	Listener string
 	// Allowed answers whether the principal may do operation on a resource (Kafka's numbers: resource types of ACLs,
 	// AclOperation). Nil allows everything.
 	Allowed func(resourceType int8, name string, operation int8) bool

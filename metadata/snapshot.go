@@ -42,3 +42,17 @@ func LoadSnapshot(before *Image, values iter.Seq2[[]byte, error], lastOffset int
 	d.FinishSnapshot(lastOffset, epoch, appendTime)
 	return d.Apply(), d, nil
 }
+
+// WriteSnapshot hands every record's value to add, at the versions of the image's own level. The slice is valid until
+// add returns.
+func (img *Image) WriteSnapshot(add func(value []byte) error) error {
+	level := img.Level()
+	var buf []byte
+	for r := range img.Records(level) {
+		buf = AppendRecord(buf[:0], r, level.RecordVersion(r))
+		if err := add(buf); err != nil {
+			return err
+		}
+	}
+	return nil
+}

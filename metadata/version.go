@@ -203,7 +203,7 @@ func (l Level) ListOffsetsVersion() int16 {
 // RecordVersion is the version at which a record is written while l is finalized. The version of a record is chosen
 // nowhere else.
 func (l Level) RecordVersion(r Record) int16 {
-	switch r.(type) {
+	switch r := r.(type) {
 	case *RegisterBrokerRecord:
 		switch {
 		case l.CordonedLogDirsSupported():
@@ -214,14 +214,15 @@ func (l Level) RecordVersion(r Record) int16 {
 			return 2
 		}
 		return 1
-	case *BrokerRegistrationChangeRecord:
+	case *BrokerRegistrationChangeRecord: // Kafka writes the lowest version that holds the change
 		switch {
-		case l.CordonedLogDirsSupported():
+		case r.CordonedLogDirs != nil:
 			return 3
-		case l.DirectoryAssignmentSupported():
+		case len(r.LogDirs) > 0:
 			return 2
+		case r.InControlledShutdown != 0:
+			return 1
 		}
-		return 1
 	case *PartitionRecord, *PartitionChangeRecord:
 		switch {
 		case l.ELRSupported():
