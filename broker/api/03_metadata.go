@@ -21,9 +21,10 @@ import (
 // Needs:     DESCRIBE on TOPIC; CREATE on CLUSTER or TOPIC for auto-creation
 // Differs from Kafka: topics come in the order asked, all topics by name; the controller named is this broker
 // while it is unfenced, where Kafka draws a live broker by lot.
-var metadataRow = define(0, 13, OnBroker, (*Handlers).metadata)
+var metadataRow = defineTable(0, 13, OnBroker, (*Dispatcher).metadata)
 
-func (h *Handlers) metadata(c *server.Ctx, req *kmsg.MetadataRequest) *kmsg.MetadataResponse {
+func (d *Dispatcher) metadata(c *server.Ctx, req *kmsg.MetadataRequest) *kmsg.MetadataResponse {
+	h := d.h
 	version := req.Version
 	all := req.Topics == nil || version == 0 && len(req.Topics) == 0
 	byID := false
@@ -53,9 +54,9 @@ func (h *Handlers) metadata(c *server.Ctx, req *kmsg.MetadataRequest) *kmsg.Meta
 			m.known(t)
 		}
 	case byID:
-		h.metadataByID(&m, req)
+		metadataByID(&m, req)
 	default:
-		h.metadataByName(c, &m, req)
+		d.metadataByName(c, &m, req)
 	}
 	resp.Topics = m.topics
 	if version >= 8 && version <= 10 && req.IncludeClusterAuthorizedOperations {
@@ -72,7 +73,7 @@ func (h *Handlers) metadata(c *server.Ctx, req *kmsg.MetadataRequest) *kmsg.Meta
 }
 
 // metadataByID answers ids; names beside them are ignored, ids that are unknown come first.
-func (h *Handlers) metadataByID(m *metadataAnswer, req *kmsg.MetadataRequest) {
+func metadataByID(m *metadataAnswer, req *kmsg.MetadataRequest) {
 	seen := make(map[protocol.UUID]bool, min(len(req.Topics), 1024))
 	var known []*metadata.Topic
 	for _, asked := range req.Topics {
@@ -93,8 +94,8 @@ func (h *Handlers) metadataByID(m *metadataAnswer, req *kmsg.MetadataRequest) {
 }
 
 // metadataByName answers names and has unknown ones created where that is wanted and allowed.
-func (h *Handlers) metadataByName(c *server.Ctx, m *metadataAnswer, req *kmsg.MetadataRequest) {
-	create := (req.Version < 4 || req.AllowAutoTopicCreation) && config.AutoCreateTopicsEnable.Get(h.layers(m.img).View())
+func (d *Dispatcher) metadataByName(c *server.Ctx, m *metadataAnswer, req *kmsg.MetadataRequest) {
+	create := (req.Version < 4 || req.AllowAutoTopicCreation) && config.AutoCreateTopicsEnable.Get(d.h.layers(m.img).View())
 	seen := make(map[string]bool, min(len(req.Topics), 1024))
 	var missing []string
 	for _, asked := range req.Topics {
@@ -115,7 +116,7 @@ func (h *Handlers) metadataByName(c *server.Ctx, m *metadataAnswer, req *kmsg.Me
 		m.failed(&name, protocol.UUID{}, kerr.UnknownTopicOrPartition.Code)
 	}
 	if create && len(missing) > 0 {
-		h.createSoon(c, missing)
+		d.creations.soon(c, missing)
 	}
 }
 

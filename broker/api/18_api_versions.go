@@ -20,9 +20,10 @@ import (
 // INVALID_REQUEST for a bad client name, REBOOTSTRAP_REQUIRED when the client meant another node
 // Needs:     nothing, also before login
 // Differs from Kafka: keys and features come sorted.
-var apiVersions = define(0, 5, Everywhere, (*Handlers).apiVersions).unsupported((*Handlers).apiVersionsUnsupported)
+var apiVersions = defineTable(0, 5, Everywhere, (*Dispatcher).apiVersions).unsupported(apiVersionsUnsupported)
 
-func (h *Handlers) apiVersions(c *server.Ctx, req *kmsg.ApiVersionsRequest) *kmsg.ApiVersionsResponse {
+func (d *Dispatcher) apiVersions(c *server.Ctx, req *kmsg.ApiVersionsRequest) *kmsg.ApiVersionsResponse {
+	h := d.h
 	resp := req.ResponseKind().(*kmsg.ApiVersionsResponse)
 	if req.Version >= 3 {
 		if !softwareName(req.ClientSoftwareName) || !softwareName(req.ClientSoftwareVersion) {
@@ -43,7 +44,7 @@ func (h *Handlers) apiVersions(c *server.Ctx, req *kmsg.ApiVersionsRequest) *kms
 	if c.Controller {
 		on = OnController
 	}
-	resp.ApiKeys = h.advertised[on]
+	resp.ApiKeys = d.advertised[on]
 	supported := metadata.SupportedFeatures()
 	for _, name := range slices.Sorted(maps.Keys(supported)) {
 		if supported[name].Min == 0 && req.Version < 4 {
@@ -63,7 +64,7 @@ func (h *Handlers) apiVersions(c *server.Ctx, req *kmsg.ApiVersionsRequest) *kms
 	return resp
 }
 
-func (h *Handlers) apiVersionsUnsupported(*server.Ctx) server.Answer {
+func apiVersionsUnsupported(*server.Ctx) server.Answer {
 	resp := kmsg.NewPtrApiVersionsResponse()
 	resp.Version, resp.ErrorCode = 0, kerr.UnsupportedVersion.Code
 	own := kmsg.NewApiVersionsResponseApiKey()

@@ -20,11 +20,11 @@ import (
 // PRINCIPAL_DESERIALIZATION_FAILURE
 // Needs:     CLUSTER_ACTION on CLUSTER; what is inside needs its own rights
 // Differs from Kafka: nothing known.
-var envelope = define(0, 0, OnController, (*Handlers).openEnvelope)
+var envelope = defineTable(0, 0, OnController, (*Dispatcher).openEnvelope)
 
-func (h *Handlers) openEnvelope(c *server.Ctx, req *kmsg.EnvelopeRequest) *kmsg.EnvelopeResponse {
+func (d *Dispatcher) openEnvelope(c *server.Ctx, req *kmsg.EnvelopeRequest) *kmsg.EnvelopeResponse {
 	resp := req.ResponseKind().(*kmsg.EnvelopeResponse)
-	answer, err := h.insideEnvelope(c, req)
+	answer, err := d.insideEnvelope(c, req)
 	if err != nil {
 		resp.ErrorCode = protocol.CodeOf(err)
 		return resp
@@ -34,7 +34,7 @@ func (h *Handlers) openEnvelope(c *server.Ctx, req *kmsg.EnvelopeRequest) *kmsg.
 }
 
 // insideEnvelope answers the request inside; the bytes are its response header and body.
-func (h *Handlers) insideEnvelope(c *server.Ctx, req *kmsg.EnvelopeRequest) ([]byte, error) {
+func (d *Dispatcher) insideEnvelope(c *server.Ctx, req *kmsg.EnvelopeRequest) ([]byte, error) {
 	principal, err := decodePrincipal(req.RequestPrincipal)
 	if err != nil {
 		return nil, err
@@ -47,10 +47,10 @@ func (h *Handlers) insideEnvelope(c *server.Ctx, req *kmsg.EnvelopeRequest) ([]b
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", kerr.UnsupportedVersion, err)
 	}
-	if !h.forwarded[header.Key] {
+	if !d.forwarded[header.Key] {
 		return nil, kerr.InvalidRequest
 	}
-	row, ok := h.inner.Lookup(header.Key, true)
+	row, ok := d.Lookup(header.Key, true)
 	if !ok || header.Version < row.Min || header.Version > row.Max {
 		return nil, kerr.UnsupportedVersion
 	}

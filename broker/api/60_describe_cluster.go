@@ -19,8 +19,8 @@ import (
 // Needs:     broker: nothing, DESCRIBE on CLUSTER to see operations; controller: ALTER on CLUSTER
 // Differs from Kafka: the controller named by a broker is this broker, see Metadata.
 var describeCluster = define(0, 2, OnBroker, (*Handlers).describeBrokers).onControllerListener(
-	func(h *Handlers, c *server.Ctx, req kmsg.Request) server.Answer {
-		return server.Reply(h.describeControllers(c, req.(*kmsg.DescribeClusterRequest)))
+	func(d *Dispatcher, c *server.Ctx, req kmsg.Request) server.Answer {
+		return server.Reply(d.h.describeControllers(c, req.(*kmsg.DescribeClusterRequest)))
 	})
 
 const (

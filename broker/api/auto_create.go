@@ -16,10 +16,15 @@ import (
 // autoCreate is the list of topics that Metadata was asked for and that do not exist. Metadata answers
 // UNKNOWN_TOPIC_OR_PARTITION meanwhile, as Kafka does; the client asks again.
 type autoCreate struct {
-	createMu sync.Mutex
+	wake chan struct{} // one slot
+
+	mu       sync.Mutex
 	creating map[string]bool // waiting or on its way
 	waiting  []creation
-	wake     chan struct{} // one slot
+}
+
+func newAutoCreate() autoCreate {
+	return autoCreate{wake: make(chan struct{}, 1), creating: map[string]bool{}}
 }
 
 // creation is one Metadata request's unknown topics, with the caller in whose name they are created.
@@ -33,49 +38,39 @@ const (
 	createTimeout = 30 * time.Second // request.timeout.ms of Kafka's own client
 )
 
-// createSoon puts names on the list unless they are on it.
-func (h *Handlers) createSoon(c *server.Ctx, names []string) {
-	h.createMu.Lock()
-	defer h.createMu.Unlock()
-	if h.creating == nil {
-		h.creating = map[string]bool{}
-	}
+// soon puts names on the list unless they are on it.
+func (a *autoCreate) soon(c *server.Ctx, names []string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	fresh := make([]string, 0, len(names))
 	for _, name := range names {
-		if !h.creating[name] && len(h.creating) < maxCreating {
-			h.creating[name] = true
+		if !a.creating[name] && len(a.creating) < maxCreating {
+			a.creating[name] = true
 			fresh = append(fresh, name)
 		}
 	}
 	if len(fresh) == 0 {
 		return
 	}
-	h.waiting = append(h.waiting, creation{ctx: c.Detached(), names: fresh})
+	a.waiting = append(a.waiting, creation{ctx: c.Detached(), names: fresh})
 	select {
-	case h.wakeLocked() <- struct{}{}:
+	case a.wake <- struct{}{}:
 	default:
 	}
 }
 
-func (a *autoCreate) wakeLocked() chan struct{} {
-	if a.wake == nil {
-		a.wake = make(chan struct{}, 1)
-	}
-	return a.wake
-}
-
-// takeCreations empties the list.
-func (a *autoCreate) takeCreations() []creation {
-	a.createMu.Lock()
-	defer a.createMu.Unlock()
+// take empties the list.
+func (a *autoCreate) take() []creation {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	waiting := a.waiting
 	a.waiting = nil
 	return waiting
 }
 
-func (a *autoCreate) created(names []string) {
-	a.createMu.Lock()
-	defer a.createMu.Unlock()
+func (a *autoCreate) done(names []string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	for _, name := range names {
 		delete(a.creating, name)
 	}
@@ -83,7 +78,6 @@ func (a *autoCreate) created(names []string) {
 
 // create asks the controller for one request's topics, in the name of its caller.
 func (h *Handlers) create(ctx context.Context, n creation) {
-	defer h.created(n.names)
 	view := h.layers(h.Images.Image()).View()
 	req := kmsg.NewPtrCreateTopicsRequest()
 	req.Version = 7

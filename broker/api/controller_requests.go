@@ -8,9 +8,9 @@ import (
 )
 
 // decide is the controller listener's handler of every request that the controller decides.
-func decide(h *Handlers, c *server.Ctx, req kmsg.Request) server.Answer {
+func decide(d *Dispatcher, c *server.Ctx, req kmsg.Request) server.Answer {
 	c.Park()
-	resp, err := h.Controller.Handle(c.Context, callOf(c, req), req)
+	resp, err := d.h.Controller.Handle(c.Context, callOf(c, req), req)
 	if err != nil {
 		return server.Reply(errorResponse(req, err))
 	}
@@ -33,13 +33,13 @@ func callOf(c *server.Ctx, req kmsg.Request) controller.Call {
 // decided declares a row of the controller listener alone. The handler's types are kmsg's; only the key and
 // the decoding come from Q.
 func decided[R any, Q request[R]](minVersion, maxVersion int16) API {
-	return defineAnswer(minVersion, maxVersion, OnController, func(h *Handlers, c *server.Ctx, req Q) server.Answer { return decide(h, c, req) })
+	return declare[R, Q](minVersion, maxVersion, OnController, decide)
 }
 
 // quorumRequest is the controller listener's handler of the quorum's own requests, which may wait long.
-func quorumRequest(h *Handlers, c *server.Ctx, req kmsg.Request) server.Answer {
+func quorumRequest(d *Dispatcher, c *server.Ctx, req kmsg.Request) server.Answer {
 	c.Park()
-	resp, err := h.Quorum.Handle(c.Context, req)
+	resp, err := d.h.Quorum.Handle(c.Context, req)
 	if err != nil {
 		return server.Reply(errorResponse(req, err))
 	}
@@ -48,5 +48,5 @@ func quorumRequest(h *Handlers, c *server.Ctx, req kmsg.Request) server.Answer {
 
 // ofQuorum declares a row of the controller listener that the quorum answers.
 func ofQuorum[R any, Q request[R]](minVersion, maxVersion int16) API {
-	return defineAnswer(minVersion, maxVersion, OnController, func(h *Handlers, c *server.Ctx, req Q) server.Answer { return quorumRequest(h, c, req) })
+	return declare[R, Q](minVersion, maxVersion, OnController, quorumRequest)
 }

@@ -4,14 +4,14 @@
 // and what is derived from the table: dispatch, the ApiVersions answer, forwarding, docs/apis.md.
 //
 // Who calls it: package broker fills Handlers with its rooms, binds Table to them with NewDispatcher, hands
-// that to the servers, and runs Handlers.Run. Start reading at table.go.
+// that to the servers, and runs Dispatcher.Run. Start reading at table.go.
 //
 // Invariants. A handler asks rooms and shapes an answer; it decides nothing about the cluster. A failure is
 // a code in the answer, mapped in one place (protocol.CodeOf). Arrays are empty, never null, unless Kafka
 // writes null there. The image is taken once per request. A handler that waits calls Ctx.Park first.
 //
-// Goroutines and locks. Handlers run on the connections' goroutines. Handlers.Run is one more (run.go): it
-// creates topics that Metadata was asked for. Handlers.creating is guarded by its own mutex.
+// Goroutines and locks. Handlers run on the connections' goroutines. Dispatcher.Run is one more (run.go): it
+// creates topics that Metadata was asked for. Locks, all leaves: autoCreate.mu, Images.mu, SharedRand.mu.
 //
 // What it does not do: no authorization yet (every right is granted), no quotas, no metrics.
 //

@@ -33,12 +33,6 @@ type Handlers struct {
 	Controllers ControllerClient // the way to the active controller
 	Controller  Decider          // this node's controller, active or not
 	Rand        *SharedRand      // client instance ids; nil = a fixed seed
-
-	advertised map[Listeners][]kmsg.ApiVersionsResponseApiKey // by kind of listener, from the table
-	inner      *Dispatcher                                    // for requests inside an Envelope
-	forwarded  map[int16]bool                                 // keys that an Envelope may carry
-
-	autoCreate
 }
 
 // QuorumNode is what handlers ask of the metadata log; *quorum.Node is one.

@@ -2,16 +2,15 @@ package api
 
 import "context"
 
-// Run creates topics on demand until ctx ends. It starts no goroutine; the broker runs it in one.
-func (h *Handlers) Run(ctx context.Context) error {
-	h.createMu.Lock()
-	wake := h.wakeLocked()
-	h.createMu.Unlock()
+// Run creates topics that Metadata was asked for, until ctx ends. It starts no goroutine; the broker runs it
+// in one. Without it nothing is created on demand.
+func (d *Dispatcher) Run(ctx context.Context) error {
 	for {
 		select {
-		case <-wake:
-			for _, n := range h.takeCreations() {
-				h.create(ctx, n)
+		case <-d.creations.wake:
+			for _, n := range d.creations.take() {
+				d.h.create(ctx, n)
+				d.creations.done(n.names)
 			}
 		case <-ctx.Done():
 			return nil

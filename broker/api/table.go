@@ -66,10 +66,12 @@ type API struct {
 	hidden          bool  // answered, not advertised (Q10)
 	pipelinedRow    bool
 	forwardedRow    bool // the broker's handler passes it to the controller
-	unsupportedFunc func(h *Handlers, c *server.Ctx) server.Answer
+	unsupportedFunc func(c *server.Ctx) server.Answer
 }
 
-type handler func(h *Handlers, c *server.Ctx, req kmsg.Request) server.Answer
+// handler is a row's function with the types taken off. The Dispatcher is there for the few handlers that are
+// about the table itself; all others use its Handlers alone.
+type handler func(d *Dispatcher, c *server.Ctx, req kmsg.Request) server.Answer
 
 // request ties a kmsg struct to its pointer, so that a handler is typed and the key comes from the type.
 type request[R any] interface {
@@ -87,9 +89,21 @@ func define[R any, Q request[R], P kmsg.Response](minVersion, maxVersion int16, 
 
 // defineAnswer declares a row whose handler chooses the kind of answer: spliced, late, none.
 func defineAnswer[R any, Q request[R]](minVersion, maxVersion int16, on Listeners, handle func(*Handlers, *server.Ctx, Q) server.Answer) API {
+	return declare[R, Q](minVersion, maxVersion, on, func(d *Dispatcher, c *server.Ctx, req kmsg.Request) server.Answer {
+		return handle(d.h, c, req.(Q))
+	})
+}
+
+// defineTable declares a row whose handler needs the table or what hangs on it.
+func defineTable[R any, Q request[R], P kmsg.Response](minVersion, maxVersion int16, on Listeners, handle func(*Dispatcher, *server.Ctx, Q) P) API {
+	return declare[R, Q](minVersion, maxVersion, on, func(d *Dispatcher, c *server.Ctx, req kmsg.Request) server.Answer {
+		return server.Reply(handle(d, c, req.(Q)))
+	})
+}
+
+func declare[R any, Q request[R]](minVersion, maxVersion int16, on Listeners, run handler) API {
 	key := Q(new(R)).Key()
 	a := API{Key: key, Name: kmsg.Key(key).Name(), Min: minVersion, Max: maxVersion, advertisedMin: minVersion}
-	run := func(h *Handlers, c *server.Ctx, req kmsg.Request) server.Answer { return handle(h, c, req.(Q)) }
 	if on&OnBroker != 0 {
 		a.onBroker = run
 	}
@@ -106,7 +120,7 @@ func (a API) pipelined() API { a.pipelinedRow = true; return a }
 func (a API) advertisedFrom(v int16) API { a.advertisedMin = v; return a }
 
 // unsupported answers versions outside the range instead of closing (ApiVersions).
-func (a API) unsupported(run func(*Handlers, *server.Ctx) server.Answer) API {
+func (a API) unsupported(run func(*server.Ctx) server.Answer) API {
 	a.unsupportedFunc = run
 	return a
 }
@@ -134,39 +148,39 @@ func (a API) On() Listeners {
 
 // Dispatcher is the table bound to the rooms of one broker; package server looks rows up in it.
 type Dispatcher struct {
+	h                  *Handlers
 	broker, controller []*server.Row // by key
+
+	advertised map[Listeners][]kmsg.ApiVersionsResponseApiKey // by kind of listener
+	forwarded  map[int16]bool                                 // keys that an Envelope may carry
+	creations  autoCreate
 }
 
 // NewDispatcher binds rows to h, whose rooms may be filled in afterwards.
 func NewDispatcher(rows []API, h *Handlers) *Dispatcher {
-	h.advertised = map[Listeners][]kmsg.ApiVersionsResponseApiKey{
-		OnBroker: advertise(rows, OnBroker), OnController: advertise(rows, OnController),
-	}
-	h.forwarded = map[int16]bool{}
 	size := 0
 	for _, a := range rows {
 		size = max(size, int(a.Key)+1)
 	}
-	d := &Dispatcher{broker: make([]*server.Row, size), controller: make([]*server.Row, size)}
-	h.inner = d
+	d := &Dispatcher{h: h, broker: make([]*server.Row, size), controller: make([]*server.Row, size), forwarded: map[int16]bool{}, creations: newAutoCreate()}
+	d.advertised = map[Listeners][]kmsg.ApiVersionsResponseApiKey{
+		OnBroker: advertise(rows, OnBroker), OnController: advertise(rows, OnController),
+	}
 	for _, a := range rows {
-		h.forwarded[a.Key] = a.forwardedRow
+		d.forwarded[a.Key] = a.forwardedRow
 		if a.onBroker != nil {
-			d.broker[a.Key] = a.bind(h, a.onBroker)
+			d.broker[a.Key] = a.bind(d, a.onBroker)
 		}
 		if a.onController != nil {
-			d.controller[a.Key] = a.bind(h, a.onController)
+			d.controller[a.Key] = a.bind(d, a.onController)
 		}
 	}
 	return d
 }
 
-func (a API) bind(h *Handlers, run handler) *server.Row {
+func (a API) bind(d *Dispatcher, run handler) *server.Row {
 	row := &server.Row{Key: a.Key, Name: a.Name, Min: a.Min, Max: a.Max, Pipelined: a.pipelinedRow,
-		Handle: func(c *server.Ctx, req kmsg.Request) server.Answer { return run(h, c, req) }}
-	if a.unsupportedFunc != nil {
-		row.Unsupported = func(c *server.Ctx) server.Answer { return a.unsupportedFunc(h, c) }
-	}
+		Handle: func(c *server.Ctx, req kmsg.Request) server.Answer { return run(d, c, req) }, Unsupported: a.unsupportedFunc}
 	return row
 }
 
