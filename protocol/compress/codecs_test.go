@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/klauspost/compress/s2"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kerr"
 )
@@ -100,6 +101,21 @@ func TestSnappyIsWrittenWithXerialFramingAndReadWithout(t *testing.T) {
 	got, err = cs.Decompress(nil, Snappy, append(bytes.Clone(enc), enc...), 0)
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(append(bytes.Clone(src), src...), got))
+}
+
+func TestSnappyRefusesTheExtensionsOfS2(t *testing.T) {
+	cs := NewCodecs()
+	// "abcd", copy of 4 from offset 4, then 4 more with offset 0: a repeat for s2, damage for snappy
+	block := []byte{12, 3 << 2, 'a', 'b', 'c', 'd', 1, 4, 1, 0}
+	if got, err := s2.Decode(nil, block); err != nil || string(got) != "abcdabcdabcd" {
+		t.Fatalf("the decoder underneath changed: %q %v", got, err)
+	}
+	_, err := cs.Decompress(nil, Snappy, block, 0)
+	require.ErrorIs(t, err, kerr.CorruptMessage)
+	block[9] = 4
+	got, err := cs.Decompress(nil, Snappy, block, 0)
+	require.NoError(t, err)
+	require.Equal(t, "abcdabcdabcd", string(got))
 }
 
 func TestGzipMembersAndTrailingBytes(t *testing.T) {

@@ -69,11 +69,54 @@ func unsnappyBlock(dst, src []byte, room int) ([]byte, error) {
 	if n > room {
 		return dst, ErrTooLarge
 	}
+	if !plainSnappy(src) {
+		return dst, corrupt(Snappy, "block with a copy from offset 0")
+	}
 	dst = grow(dst, n)
 	if _, err := s2.Decode(dst[len(dst):len(dst)+n], src); err != nil {
 		return dst, corrupt(Snappy, err)
 	}
 	return dst[:len(dst)+n], nil
+}
+
+// plainSnappy says that no copy of the block has offset 0. That is damage in snappy, but an extension in s2, whose
+// decoder is used here; Java could not read such a block. Everything else is left to the decoder.
+func plainSnappy(src []byte) bool {
+	_, at := binary.Uvarint(src)
+	for at >= 0 && at < len(src) {
+		tag := src[at]
+		switch tag & 3 {
+		case 0: // literal: its length less one in the tag, or in 1 to 4 bytes behind it
+			n := int(tag >> 2)
+			if extra := n - 59; extra > 0 {
+				if extra > len(src)-at-1 {
+					return true
+				}
+				n = 0
+				for i := range extra {
+					n |= int(src[at+1+i]) << (8 * i)
+				}
+				at += extra
+			}
+			at += n + 2
+		case 1:
+			if at+1 < len(src) && tag>>5 == 0 && src[at+1] == 0 {
+				return false
+			}
+			at += 2
+		case 2:
+			if at+2 < len(src) && src[at+1]|src[at+2] == 0 {
+				return false
+			}
+			at += 3
+		case 3:
+			if at+4 < len(src) && src[at+1]|src[at+2]|src[at+3]|src[at+4] == 0 {
+				return false
+			}
+			at += 5
+		}
+	}
+	return true
 }
 
 func snappy(dst, src []byte) []byte {
