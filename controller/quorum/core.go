@@ -227,6 +227,9 @@ func (c *Core) become(r role) {
 	if c.role != nil {
 		old = c.role.name()
 	}
+	if f, ok := c.role.(*follower); ok {
+		f.dropSnapshot(c)
+	}
 	c.role = r
 	c.links.reset(c.bugs)
 	c.logf("%s -> %s in epoch %d", old, r.name(), c.state.Epoch)

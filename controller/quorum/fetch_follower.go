@@ -41,8 +41,9 @@ func (c *Core) onFetchAnswer(resp *kmsg.FetchResponse) bool {
 			h.endpoints = []Endpoint{{c.cfg.Listener, e.Host, uint16(e.Port)}}
 		}
 	}
+	before := c.role
 	if v := c.common(h); v != goOn {
-		return v == done
+		return v == done && c.role != before // else it knew nothing new: ask again later
 	}
 	f, ok := c.role.(*follower)
 	if !ok || p.ErrorCode != 0 {
@@ -57,7 +58,7 @@ func (c *Core) onFetchAnswer(resp *kmsg.FetchResponse) bool {
 		}
 		f.dropSnapshot(c)
 		if id := (SnapshotID{p.SnapshotID.EndOffset, p.SnapshotID.Epoch}); !c.log.hasSnapshot(id) {
-			f.snapshot = &id
+			f.snapshot, f.position = &id, 0
 			c.logf("fetching snapshot %s from %d", id, c.state.LeaderID)
 		} else if id.EndOffset > c.log.End {
 			// It is here already, but the log is behind it: a crash came between its rename and the cut.

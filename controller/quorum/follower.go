@@ -22,7 +22,6 @@ func (f *follower) tick(c *Core) {
 	}
 	if c.isVoter() {
 		if !c.now.Before(f.deadline) {
-			f.dropSnapshot(c)
 			c.become(&prospective{})
 			return
 		}

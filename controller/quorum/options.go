@@ -67,6 +67,10 @@ type Options struct {
 	Log    zerolog.Logger
 	Codecs *compress.Codecs
 
+	// ListenerName is the listener by which we reach other controllers: the first of controller.listener.names. Empty: the
+	// name of our first endpoint, or whatever endpoint comes first.
+	ListenerName string
+
 	// Observer is a node without the controller role: it can never become a voter.
 	Observer bool
 

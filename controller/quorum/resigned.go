@@ -48,4 +48,6 @@ func (r *resigned) acknowledged(id int32) {
 	r.unacked = kept
 }
 
-func (r *resigned) grants(_ *Core, _ ReplicaKey, upToDate, preVote bool) bool { return preVote && upToDate }
+func (r *resigned) grants(_ *Core, _ ReplicaKey, upToDate, preVote bool) bool {
+	return preVote && upToDate
+}
