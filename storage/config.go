@@ -16,7 +16,7 @@ type LogConfig struct {
 	IndexIntervalBytes int32 // index.interval.bytes
 
 	MaxMessageBytes  int32 // max.message.bytes, of a batch as stored
-	MaxDecompressed  int   // cap for one decompressed batch; 0: the codec package's own
+	MaxDecompressed  int   // max.decompressed.message.bytes, of one record in a compressed batch; 0: no limit
 	Compression      record.Target
 	TimestampType    record.TimestampType
 	TimestampBefore  int64 // message.timestamp.before.max.ms
@@ -30,7 +30,6 @@ type LogConfig struct {
 	FlushMessages     int64 // fsync before the append returns after this many records; math.MaxInt64: never
 	FlushMs           int64 // fsync at the latest so long after an append
 	FileDeleteDelayMs int64
-	Preallocate       bool
 }
 
 // DefaultLogConfig are Kafka's defaults.

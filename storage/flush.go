@@ -1,0 +1,301 @@
+package storage
+
+import (
+	"os"
+	"path"
+
+	"github.com/dohle-io/dohle/internal/vfs"
+)
+
+// flushWork is what one flush of a log has to do, collected under Log.mu and done without it.
+type flushWork struct {
+	target    int64 // the log end when the work was collected
+	segments  []segmentWork
+	snapshots []pendingSnapshot
+	epochs    []byte // nil: the file is up to date
+	meta      bool
+	dir       bool
+	newDir    bool
+}
+
+// segmentWork is what is not written or not durable of one segment.
+type segmentWork struct {
+	seg    *segment
+	sealed bool
+	isNew  bool
+
+	offsets, times     []byte // index entries to write, aliasing memory that is only appended to
+	offsetsAt, timesAt int
+	size               bool // make the index files at their full size first
+	txns               []byte
+	txnsAt             int
+}
+
+// Flush makes everything below offset to durable, and usually everything there is. Callers that come while a flush
+// runs share the next one: that is the group commit. No fsync happens under the lock of the log.
+func (l *Log) Flush(to int64) error {
+	if l.recoveryPoint.Load() >= to {
+		return nil
+	}
+	l.flushMu.Lock()
+	defer l.flushMu.Unlock()
+	if l.recoveryPoint.Load() >= to {
+		return nil
+	}
+	return l.flushHolding(false)
+}
+
+// flushHolding does one flush. Call with flushMu held. closing also writes the active segment's indexes, trimmed.
+func (l *Log) flushHolding(closing bool) error {
+	l.mu.Lock()
+	if err := l.Err(); err != nil {
+		l.mu.Unlock()
+		return err
+	}
+	w := l.collectLocked(closing)
+	l.mu.Unlock()
+	if err := l.doFlush(w, closing); err != nil {
+		return l.fail("flush", err)
+	}
+	l.recoveryPoint.Store(w.target)
+	l.lastFlushMs.Store(l.nowMs())
+	l.dir.moved()
+	return nil
+}
+
+func (l *Log) collectLocked(closing bool) flushWork {
+	w := flushWork{target: l.logEnd.Load(), snapshots: l.pending, meta: l.metaDirty, dir: l.dirDirty, newDir: l.newDir}
+	l.pending, l.metaDirty, l.dirDirty, l.newDir = nil, false, false, false
+	if list, dirty := l.epochs.takeDirty(); dirty && l.made {
+		w.epochs = encodeEpochs(list)
+	} else if dirty {
+		l.epochs.dirty = true // to be written when the directory is made
+	}
+	if !l.made {
+		return w
+	}
+	list := l.segments()
+	for i, seg := range list {
+		if !seg.dirty && !(closing && seg.idx != nil) {
+			continue
+		}
+		seg.dirty = false
+		sw := segmentWork{seg: seg, sealed: closing || i < len(list)-1, isNew: seg.isNew}
+		seg.isNew = false
+		seg.mu.Lock()
+		if x := seg.idx; x != nil {
+			if closing && i == len(list)-1 {
+				x.addTime(seg.base, seg.maxTimestamp, seg.maxOffset)
+			}
+			sw.offsets, sw.offsetsAt = x.offsets[x.written:], x.written
+			sw.times, sw.timesAt = x.times[x.writtenTimes:], x.writtenTimes
+			sw.size = !x.sized && !sw.sealed
+			x.written, x.writtenTimes = len(x.offsets), len(x.times)
+			x.sized = x.sized || sw.size
+		}
+		for _, a := range seg.aborted[min(seg.txnWritten, len(seg.aborted)):] {
+			sw.txns = a.appendTo(sw.txns)
+		}
+		sw.txnsAt = seg.txnWritten * abortedSize
+		seg.txnWritten = len(seg.aborted)
+		seg.mu.Unlock()
+		w.segments = append(w.segments, sw)
+	}
+	return w
+}
+
+// doFlush writes and syncs in an order that a crash may cut anywhere: data and what recovery needs first, the
+// recovery point, moved by the caller, last.
+func (l *Log) doFlush(w flushWork, closing bool) error {
+	for i := range w.segments {
+		if err := l.flushSegment(&w.segments[i]); err != nil {
+			return err
+		}
+	}
+	for _, s := range w.snapshots {
+		w.dir = true
+		if err := writeSynced(l.files.fs, l.file(offsetName(s.offset, snapshotSuffix)), s.bytes); err != nil {
+			return err
+		}
+	}
+	if w.epochs != nil {
+		w.dir = true
+		if err := writeSynced(l.files.fs, l.file(epochCheckpointName+tempSuffix), w.epochs); err != nil {
+			return err
+		}
+		if err := l.files.fs.Rename(l.file(epochCheckpointName+tempSuffix), l.file(epochCheckpointName)); err != nil {
+			return err
+		}
+	}
+	if w.meta {
+		if err := syncFile(l.files.fs, l.file(partitionMetaName)); err != nil {
+			return err
+		}
+	}
+	if w.dir {
+		if err := l.files.fs.SyncDir(l.dirPath()); err != nil {
+			return err
+		}
+		if w.newDir {
+			return l.files.fs.SyncDir(path.Dir(l.dirPath()))
+		}
+	}
+	return nil
+}
+
+func (l *Log) flushSegment(w *segmentWork) error {
+	seg := w.seg
+	f, err := seg.acquire()
+	if err != nil {
+		return err
+	}
+	err = f.Sync()
+	seg.release()
+	if err != nil {
+		return err
+	}
+	maxBytes := int64(0) // of a sealed segment's index: as long as its entries
+	if w.size {
+		maxBytes = int64(l.cfg.Load().SegmentIndexBytes)
+	}
+	if seg.inMemory() {
+		if err := seg.writeIndex(indexSuffix, w.offsets, w.offsetsAt, w.sealed, maxBytes/offsetEntrySize*offsetEntrySize); err != nil {
+			return err
+		}
+		if err := seg.writeIndex(timeIndexSuffix, w.times, w.timesAt, w.sealed, maxBytes/timeEntrySize*timeEntrySize); err != nil {
+			return err
+		}
+	}
+	if len(w.txns) > 0 {
+		f, err := l.files.fs.OpenFile(seg.path(txnIndexSuffix), os.O_WRONLY|os.O_CREATE, 0o600)
+		if err != nil {
+			return err
+		}
+		_, err = f.WriteAt(w.txns, int64(w.txnsAt))
+		if err == nil {
+			err = f.Truncate(int64(w.txnsAt + len(w.txns)))
+		}
+		if err == nil {
+			err = f.Sync()
+		}
+		if closeErr := f.Close(); err == nil {
+			err = closeErr
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if w.sealed {
+		seg.mu.Lock()
+		if seg.idx != nil && seg.idx.written == len(seg.idx.offsets) && seg.idx.writtenTimes == len(seg.idx.times) {
+			seg.idx = nil // from now on its files are read
+		}
+		seg.mu.Unlock()
+	}
+	return nil
+}
+
+func (seg *segment) inMemory() bool {
+	seg.mu.RLock()
+	defer seg.mu.RUnlock()
+	return seg.idx != nil
+}
+
+// writeIndex puts entries behind those the file has. A sealed segment's index is trimmed and synced; the active
+// one's is only written, at its full size: after a crash it is made anew from the batches anyway.
+func (seg *segment) writeIndex(suffix string, b []byte, at int, sealed bool, size int64) (err error) {
+	if len(b) == 0 && !sealed && size == 0 {
+		return nil
+	}
+	f, err := seg.log.files.fs.OpenFile(seg.path(suffix), os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	if size > 0 {
+		err = f.Truncate(size)
+	}
+	if len(b) > 0 && err == nil {
+		_, err = f.WriteAt(b, int64(at))
+	}
+	if sealed && err == nil {
+		err = f.Truncate(int64(at + len(b)))
+		if err == nil {
+			err = f.Sync()
+		}
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+func writeSynced(fsys vfs.FS, name string, b []byte) error {
+	f, err := fsys.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	if len(b) > 0 {
+		_, err = f.WriteAt(b, 0)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+func syncFile(fsys vfs.FS, name string) error {
+	f, err := fsys.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	err = f.Sync()
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+// Close flushes the log and leaves its directory as a clean stop of Kafka does: indexes trimmed, a producer snapshot
+// at the log end. The log serves nothing afterwards. An error means that the stop was not clean (L5).
+func (l *Log) Close() error {
+	l.flushMu.Lock()
+	defer l.flushMu.Unlock()
+	if l.failed.Load() != nil {
+		return nil // closed, deleted or damaged: nothing of it may be called clean or changed
+	}
+	if err := l.dir.Err(); err != nil {
+		l.closeFiles(errClosed)
+		return err
+	}
+	l.mu.Lock()
+	changed := l.warm || l.queued || l.logEnd.Load() > l.recoveryPoint.Load()
+	if l.made && changed {
+		l.producers.end = l.logEnd.Load()
+		l.snapshotLocked()
+		l.active().dirty = true
+	}
+	l.mu.Unlock()
+	var err error
+	if l.made && changed {
+		err = l.flushHolding(true)
+	}
+	l.closeFiles(errClosed)
+	return err
+}
+
+func (l *Log) closeFiles(why error) {
+	l.failed.CompareAndSwap(nil, &why)
+	for _, seg := range l.segments() {
+		l.files.forget(&seg.file)
+		seg.mu.RLock()
+		files := seg.indexFiles
+		seg.mu.RUnlock()
+		if files != nil {
+			l.files.forget(&files.offsets)
+			l.files.forget(&files.times)
+		}
+	}
+}

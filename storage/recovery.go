@@ -1,0 +1,699 @@
+package storage
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/dohle-io/dohle/internal/vfs"
+	"github.com/dohle-io/dohle/protocol/record"
+)
+
+// loadState is what the log directory's checkpoints say about one partition.
+type loadState struct {
+	recoveryPoint int64
+	logStart      int64
+	highWatermark int64
+	clean         bool // the clean shutdown marker was there
+}
+
+// load reads the partition's directory. After a clean stop it looks at names and sizes only. Otherwise it walks the
+// batches from the segment of the recovery point on: headers below the point, whole batches with their CRC above it,
+// and cuts the log at the first bad one (L1). A bad batch below the recovery point is a *CorruptError: such bytes
+// were on the disk and are not cut away.
+func (l *Log) load(s loadState) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	entries, err := l.files.fs.ReadDir(l.dirPath())
+	if isNotExist(err) {
+		l.startEmpty(max(s.logStart, 0))
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	l.made = true
+	files := map[string]int64{}
+	for _, e := range entries {
+		if e.IsDir() {
+			continue
+		}
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		files[e.Name()] = info.Size()
+	}
+	if err := l.finishSwaps(files); err != nil {
+		return err
+	}
+	if err := l.loadSmallFiles(files); err != nil {
+		return err
+	}
+	list, err := l.listSegments(files)
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		if s.recoveryPoint > max(s.logStart, 0) {
+			return &CorruptError{l.dirPath(), -1, fmt.Sprintf("no segment is left, but everything below offset %d was on the disk", s.recoveryPoint)}
+		}
+		l.startEmpty(max(s.logStart, 0))
+		l.epochs.truncateEnd(l.logEnd.Load())
+		return nil
+	}
+	l.setSegments(list)
+	l.logStart.Store(max(s.logStart, list[0].base))
+	if s.clean {
+		err = l.loadClean(s.recoveryPoint, files)
+	} else {
+		err = l.recover(s.recoveryPoint)
+	}
+	if err != nil {
+		return err
+	}
+	end := l.active().end
+	if s.recoveryPoint > end {
+		return &CorruptError{l.dirPath(), -1, fmt.Sprintf("the log ends at offset %d, but everything below %d was on the disk", end, s.recoveryPoint)}
+	}
+	l.recoveryPoint.Store(s.recoveryPoint)
+	if s.clean {
+		l.recoveryPoint.Store(end)
+	}
+	l.logEnd.Store(end)
+	if start := l.logStart.Load(); start > end {
+		// Deleted records that were not flushed are missing too. Nothing that is served is gone.
+		l.logger.Warn().Str("partition", l.name).Int64("log_end", end).Int64("log_start", start).
+			Msg("the log ends below its start and begins anew there")
+		l.recoveryPoint.Store(0)
+		return l.startAtLocked(start)
+	}
+	l.highWatermark.Store(min(max(s.highWatermark, l.logStart.Load()), end))
+	l.txns.replicated(l.highWatermark.Load())
+	l.epochs.truncateEnd(end)
+	l.epochs.truncateStart(l.logStart.Load())
+	return nil
+}
+
+// startEmpty makes the log one empty segment at offset, without touching the disk.
+func (l *Log) startEmpty(offset int64) {
+	l.setSegments([]*segment{newSegment(l, offset)})
+	l.logStart.Store(offset)
+	l.logEnd.Store(offset)
+	l.highWatermark.Store(offset)
+	l.recoveryPoint.Store(0)
+	l.noAborts.Store(true)
+	l.producers = producerStates{end: offset, oldest: math.MaxInt64}
+	l.txns.reset(nil)
+}
+
+// finishSwaps removes what was renamed for deletion and what a compaction had not finished, and finishes the renames
+// of one that had (L4). Files named .cleaned mean that the compaction of their segment never got to its renames; the
+// .swap files at or above them belong to the same unfinished work.
+func (l *Log) finishSwaps(files map[string]int64) error {
+	fsys := l.files.fs
+	remove := func(name string) error {
+		delete(files, name)
+		return fsys.Remove(l.file(name))
+	}
+	lowestCleaned := int64(math.MaxInt64)
+	for name := range files {
+		if base, suffix, ok := parseOffsetName(name); ok && strings.HasSuffix(suffix, cleanedSuffix) {
+			lowestCleaned = min(lowestCleaned, base)
+		}
+	}
+	lowest, highest := int64(math.MaxInt64), int64(math.MinInt64)
+	for _, name := range sortedNames(files) {
+		base, suffix, ok := parseOffsetName(name)
+		stale := strings.HasSuffix(name, deletedSuffix) && !strings.HasSuffix(name, ".checkpoint"+deletedSuffix) ||
+			strings.HasSuffix(name, tempSuffix) ||
+			ok && strings.HasSuffix(suffix, cleanedSuffix) ||
+			ok && strings.HasSuffix(suffix, swapSuffix) && base >= lowestCleaned
+		if stale {
+			if err := remove(name); err != nil {
+				return err
+			}
+			continue
+		}
+		if ok && suffix == logSuffix+swapSuffix {
+			f, err := fsys.OpenFile(l.file(name), os.O_RDONLY, 0)
+			if err != nil {
+				return err
+			}
+			next := base
+			_, err = headers(name, f, 0, files[name], func(h record.Batch, _ int64) bool {
+				next = h.NextOffset()
+				return true
+			})
+			f.Close()
+			if err != nil {
+				return err
+			}
+			lowest, highest = min(lowest, base), max(highest, next)
+		}
+	}
+	if lowest == math.MaxInt64 {
+		return nil
+	}
+	for _, name := range sortedNames(files) {
+		base, suffix, ok := parseOffsetName(name)
+		if ok && slices.Contains(segmentSuffixes[:], suffix) && base >= lowest && base < highest {
+			if err := remove(name); err != nil {
+				return err
+			}
+		}
+	}
+	for _, name := range sortedNames(files) {
+		if plain, ok := strings.CutSuffix(name, swapSuffix); ok {
+			if err := fsys.Rename(l.file(name), l.file(plain)); err != nil {
+				return err
+			}
+			files[plain] = files[name]
+			delete(files, name)
+		}
+	}
+	return fsys.SyncDir(l.dirPath())
+}
+
+func sortedNames(files map[string]int64) []string {
+	names := make([]string, 0, len(files))
+	for name := range files {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// loadSmallFiles reads partition.metadata and the epoch checkpoint. A torn one is dropped: the image knows the topic
+// id, and batches know their epochs.
+func (l *Log) loadSmallFiles(files map[string]int64) error {
+	if size, ok := files[partitionMetaName]; ok && size > 0 {
+		b, err := vfs.ReadFile(l.files.fs, l.file(partitionMetaName), maxMetaFile)
+		if err != nil {
+			return err
+		}
+		if id, err := parsePartitionMeta(l.file(partitionMetaName), b); err == nil {
+			l.topicID.Store(&id)
+		} else {
+			l.logger.Warn().Err(err).Str("partition", l.name).Msg("partition.metadata is dropped")
+		}
+	}
+	if size, ok := files[epochCheckpointName]; ok && size > 0 {
+		b, err := vfs.ReadFile(l.files.fs, l.file(epochCheckpointName), maxCheckpoint)
+		if err != nil {
+			return err
+		}
+		if l.epochs.list, err = parseEpochs(l.file(epochCheckpointName), b); err != nil {
+			l.logger.Warn().Err(err).Str("partition", l.name).Msg("leader-epoch-checkpoint is dropped and rebuilt from the batches")
+			l.epochs.list = nil
+			return l.epochsFromBatches(files)
+		}
+	}
+	return nil
+}
+
+// epochsFromBatches reads the epoch of every batch of the log, which is slow and only done when the checkpoint is torn.
+func (l *Log) epochsFromBatches(files map[string]int64) error {
+	for _, name := range sortedNames(files) {
+		if _, suffix, ok := parseOffsetName(name); !ok || suffix != logSuffix {
+			continue
+		}
+		f, err := l.files.fs.OpenFile(l.file(name), os.O_RDONLY, 0)
+		if err != nil {
+			return err
+		}
+		last := int32(-1)
+		headers(name, f, 0, files[name], func(h record.Batch, _ int64) bool { // damage is found, and judged, later
+			if e := h.PartitionLeaderEpoch(); e > last {
+				last = e
+				l.epochs.assign(e, h.BaseOffset())
+			}
+			return true
+		})
+		f.Close()
+	}
+	return nil
+}
+
+// listSegments makes the segments from their file names, lowest first, and removes indexes that lost their log.
+func (l *Log) listSegments(files map[string]int64) (list []*segment, err error) {
+	l.noAborts.Store(true)
+	for _, name := range sortedNames(files) {
+		base, suffix, ok := parseOffsetName(name)
+		if !ok {
+			continue
+		}
+		switch suffix {
+		case logSuffix:
+			seg := newSegment(l, base)
+			seg.size, seg.maxTimestamp, seg.rollBase = files[name], unknownTimestamp, unknownTimestamp
+			if seg.size > math.MaxInt32 {
+				return nil, &CorruptError{l.file(name), -1, "larger than a segment can be"}
+			}
+			if files[offsetName(base, txnIndexSuffix)] > 0 {
+				seg.txnOnDisk = true
+				l.noAborts.Store(false)
+			}
+			if n := len(list); n > 0 {
+				list[n-1].end = base
+			}
+			list = append(list, seg)
+		case snapshotSuffix:
+			l.snapshots = append(l.snapshots, base)
+		case indexSuffix, timeIndexSuffix, txnIndexSuffix:
+			if _, ok := files[offsetName(base, logSuffix)]; !ok {
+				l.logger.Warn().Str("partition", l.name).Str("file", name).Msg("an index without its log is removed")
+				if err := l.files.fs.Remove(l.file(name)); err != nil {
+					return nil, err
+				}
+				delete(files, name)
+			}
+		}
+	}
+	return list, nil
+}
+
+// loadClean trusts what a clean stop left: the recovery point is the log end. The active segment's end is checked
+// when the first append or truncation reads its index.
+func (l *Log) loadClean(end int64, files map[string]int64) error {
+	seg := l.active()
+	if seg.size == 0 {
+		seg.end = seg.base
+	} else {
+		if end <= seg.base || end-seg.base > math.MaxInt32+1 {
+			var err error
+			if end, err = seg.readEnd(); err != nil {
+				return err
+			}
+		}
+		seg.end = end
+	}
+	for _, seg := range l.segments() {
+		_, offsets := files[offsetName(seg.base, indexSuffix)]
+		_, times := files[offsetName(seg.base, timeIndexSuffix)]
+		if (!offsets || !times) && seg.size > 0 {
+			l.logger.Warn().Str("partition", l.name).Int64("segment", seg.base).Msg("an index file is missing and made anew")
+			if err := seg.rebuild(); err != nil {
+				return err
+			}
+			seg.dirty = true
+			l.queueLocked(0)
+		}
+	}
+	l.dropStraySnapshots(seg.end)
+	list, from, err := l.cleanSnapshotLocked(seg.end, files)
+	if err != nil {
+		return err
+	}
+	l.resetProducersLocked(list, from)
+	if err := l.replayRangeLocked(from, seg.end); err != nil {
+		return err
+	}
+	l.producers.end = seg.end
+	return nil
+}
+
+// cleanSnapshotLocked finds the producer state of a cleanly stopped log. No snapshot at all means no producers, as in
+// Kafka; a snapshot of 10 bytes holds none and is not read.
+func (l *Log) cleanSnapshotLocked(end int64, files map[string]int64) ([]*producerEntry, int64, error) {
+	n := len(l.snapshots)
+	if n == 0 || l.snapshots[n-1] == end && files[offsetName(end, snapshotSuffix)] == snapshotHead {
+		return nil, end, nil
+	}
+	return l.loadSnapshotLocked(end)
+}
+
+// dropStraySnapshots keeps the snapshots that start a segment, and the newest.
+func (l *Log) dropStraySnapshots(end int64) {
+	list := l.segments()
+	keep := l.snapshots[:0]
+	for i, at := range l.snapshots {
+		j := floorSegment(list, at)
+		if at > end || (j < 0 || list[j].base != at) && i < len(l.snapshots)-1 {
+			l.files.fs.Remove(l.file(offsetName(at, snapshotSuffix))) // one that stays does no harm
+			continue
+		}
+		keep = append(keep, at)
+	}
+	l.snapshots = keep
+}
+
+// readEnd finds the end of a segment from its last index entry on.
+func (seg *segment) readEnd() (int64, error) {
+	f, err := seg.acquire()
+	if err != nil {
+		return 0, err
+	}
+	defer seg.release()
+	pos, err := seg.floorOffset(math.MaxInt64)
+	if err != nil {
+		return 0, err
+	}
+	end := seg.base
+	if _, err := headers(seg.logName(), f, pos, seg.size, func(h record.Batch, _ int64) bool {
+		end = h.NextOffset()
+		return true
+	}); err != nil {
+		return 0, err
+	}
+	return end, nil
+}
+
+// recover rebuilds everything above the recovery point, see load.
+func (l *Log) recover(point int64) error {
+	list := l.segments()
+	first := max(floorSegment(list, point), 0)
+	start := list[first].base
+
+	l.snapshots = slices.DeleteFunc(l.snapshots, func(at int64) bool {
+		if at <= start {
+			return false
+		}
+		l.files.fs.Remove(l.file(offsetName(at, snapshotSuffix))) // made anew below
+		return true
+	})
+	producers, from, err := l.loadSnapshotLocked(start)
+	if err != nil {
+		return err
+	}
+	l.resetProducersLocked(producers, from)
+	if err := l.replayRangeLocked(from, start); err != nil {
+		return err
+	}
+	l.epochs.truncateEnd(start)
+
+	next, lastEpoch := start, int32(-1)
+	for i := first; i < len(list); i++ {
+		seg := list[i]
+		if seg.base < next {
+			return &CorruptError{seg.logName(), -1, fmt.Sprintf("starts below the end %d of the segment before it", next)}
+		}
+		bad, err := l.recoverSegment(seg, point, &lastEpoch)
+		if err != nil {
+			return err
+		}
+		next = seg.end
+		l.producers.end = seg.end
+		if bad == nil {
+			if i < len(list)-1 {
+				seg.end = list[i+1].base
+				l.producers.end = seg.end
+				l.snapshotLocked()
+			}
+			continue
+		}
+		if err := l.cutTail(i, bad); err != nil {
+			return err
+		}
+		break
+	}
+	l.warm = true
+	l.queueLocked(0)
+	return nil
+}
+
+// cutTail ends the log at the end of segment i, as recoverSegment left it.
+func (l *Log) cutTail(i int, bad error) error {
+	list := l.segments()
+	seg := list[i]
+	lost := int64(0)
+	f, err := seg.acquire()
+	if err != nil {
+		return err
+	}
+	defer seg.release()
+	if size, err := f.Size(); err == nil {
+		lost = size - seg.size
+	}
+	for _, gone := range list[i+1:] {
+		lost += gone.size
+		for _, suffix := range segmentSuffixes {
+			if err := l.files.fs.Remove(gone.path(suffix)); err != nil && !isNotExist(err) {
+				return err
+			}
+		}
+	}
+	if err := f.Truncate(seg.size); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	l.setSegments(slices.Clone(list[:i+1]))
+	l.logger.Warn().Str("partition", l.name).Int64("offset", seg.end).Int64("bytes", lost).AnErr("reason", bad).
+		Msg("the tail that was not flushed is torn: the log was cut, records at and above the offset are lost here")
+	return nil
+}
+
+// recoverSegment walks one segment, makes its indexes, epochs and producer state, and sets its size and end. bad is
+// what is wrong at its end; the bytes there lie above the recovery point and may be cut.
+func (l *Log) recoverSegment(seg *segment, point int64, lastEpoch *int32) (bad, err error) {
+	f, err := seg.acquire()
+	if err != nil {
+		return nil, err
+	}
+	defer seg.release()
+	fileSize := seg.size
+	b := newIndexBuilder(seg, l.cfg.Load().IndexIntervalBytes)
+	if seg.txnOnDisk {
+		if err := l.files.fs.Remove(seg.path(txnIndexSuffix)); err != nil {
+			return nil, err
+		}
+	}
+	seg.aborted, seg.txnOnDisk, seg.txnWritten = nil, false, 0
+	seg.end, seg.rollBase = seg.base, -1
+	pos := int64(0)
+	visit := func(h record.Batch, at int64) error {
+		if at == 0 {
+			seg.rollBase = h.MaxTimestamp()
+		}
+		b.add(h, at)
+		if e := h.PartitionLeaderEpoch(); e > *lastEpoch {
+			*lastEpoch = e
+			l.epochs.assign(e, h.BaseOffset())
+		}
+		seg.end = h.NextOffset()
+		return nil
+	}
+	check := func(h record.Batch, at int64) error {
+		switch {
+		case h.BaseOffset() < seg.end || h.LastOffsetDelta() < 0 || h.LastOffset()-seg.base > math.MaxInt32:
+			return &CorruptError{seg.logName(), at, fmt.Sprintf("offsets [%d, %d] cannot follow %d", h.BaseOffset(), h.LastOffset(), seg.end-1)}
+		case h.PartitionLeaderEpoch() >= 0 && h.PartitionLeaderEpoch() < *lastEpoch:
+			return &CorruptError{seg.logName(), at, fmt.Sprintf("leader epoch %d cannot follow %d", h.PartitionLeaderEpoch(), *lastEpoch)}
+		}
+		return nil
+	}
+	// Below the recovery point: headers only, and no excuse.
+	var failed error
+	pos, err = headers(seg.logName(), f, 0, fileSize, func(h record.Batch, at int64) bool {
+		if h.LastOffset() >= point {
+			return false
+		}
+		if failed = check(h, at); failed == nil {
+			if failed = l.replayHeaderLocked(f, h, at, seg); failed == nil {
+				failed = visit(h, at)
+			}
+		}
+		return failed == nil
+	})
+	if err == nil {
+		err = failed
+	}
+	if err != nil && seg.end < point {
+		return nil, err
+	}
+	// Above it: whole batches.
+	pos, bad, err = wholeBatches(seg.logName(), f, pos, fileSize, func(w record.Batch, at int64) error {
+		if err := check(w, at); err != nil {
+			return err
+		}
+		if err := l.replayLocked(w, seg); err != nil {
+			return &CorruptError{seg.logName(), at, err.Error()}
+		}
+		return visit(w, at)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if bad != nil && seg.end < point {
+		return nil, bad
+	}
+	b.idx.sinceEntry = 0
+	b.finish()
+	seg.idx, seg.size = b.idx, pos
+	seg.maxTimestamp, seg.maxOffset = b.maxTimestamp, b.maxOffset
+	seg.dirty = true
+	return bad, nil
+}
+
+// wholeBatches reads batches [pos, limit) with large reads and checks their CRC. visit may refuse one. It returns the
+// position after the last good batch, why it ended before limit, and read errors, which say nothing about the bytes.
+func wholeBatches(name string, f vfs.File, pos, limit int64, visit func(b record.Batch, pos int64) error) (end int64, bad, err error) {
+	buf := make([]byte, min(limit-pos, 1<<20))
+	have := 0 // bytes of buf that are read, from file position pos
+	for pos < limit {
+		n := min(int64(len(buf)-have), limit-pos-int64(have))
+		if n > 0 {
+			if err := readFull(f, buf[have:have+int(n)], pos+int64(have)); err != nil {
+				return pos, nil, err
+			}
+			have += int(n)
+		}
+		rest := buf[:have]
+		for {
+			b, more, err := record.Next(rest)
+			if err == record.ErrShort {
+				break
+			}
+			if err != nil {
+				return pos, &CorruptError{name, pos, err.Error()}, nil
+			}
+			if !b.VerifyCRC() {
+				return pos, &CorruptError{name, pos, "the checksum of the batch does not fit"}, nil
+			}
+			if err := visit(b, pos); err != nil {
+				return pos, err, nil
+			}
+			pos += int64(len(b))
+			rest = more
+		}
+		have = copy(buf, rest)
+		if pos+int64(have) == limit && have > 0 {
+			return pos, &CorruptError{name, pos, "the file ends inside a batch"}, nil
+		}
+		if have == len(buf) { // a batch larger than the buffer, and all of it may be in the file
+			size, err := record.SizeAt(buf)
+			if err != nil || int64(size) > limit-pos {
+				return pos, &CorruptError{name, pos, "the batch reaches past the end"}, nil
+			}
+			buf = append(make([]byte, 0, size), buf...)[:size]
+		}
+	}
+	return pos, nil, nil
+}
+
+// warmLocked makes the active segment ready for an append or a truncation: its index in memory, its end checked
+// against its batches, the time of its first batch known.
+func (l *Log) warmLocked() error {
+	if l.warm {
+		return nil
+	}
+	seg := l.active()
+	if seg.size == 0 {
+		seg.mu.Lock()
+		seg.idx = newIndex(seg.base)
+		seg.maxTimestamp, seg.maxOffset, seg.rollBase = -1, seg.base, -1
+		seg.mu.Unlock()
+		l.warm = true
+		return nil
+	}
+	if err := seg.warmUp(); err != nil {
+		err = fmt.Errorf("%s: %w", l.tp, storageErr(err))
+		if damage, ok := asCorrupt(err); ok {
+			l.logger.Error().Err(damage).Str("partition", l.name).Msg("the log is damaged and serves nothing")
+			l.failed.CompareAndSwap(nil, &err)
+			return err
+		}
+		return l.fail("read", err)
+	}
+	l.warm = true
+	return nil
+}
+
+func (seg *segment) warmUp() error {
+	f, err := seg.acquire()
+	if err != nil {
+		return err
+	}
+	defer seg.release()
+	if err := seg.loadIndex(); err != nil {
+		return err
+	}
+	seg.mu.Lock()
+	_, err = seg.abortedLocked()
+	seg.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	pos, err := seg.floorOffset(math.MaxInt64)
+	if err != nil {
+		return err
+	}
+	end, ts, at := seg.base, seg.idx.lastTimestamp, seg.idx.lastTimestampOffset
+	if _, err := headers(seg.logName(), f, pos, seg.size, func(h record.Batch, _ int64) bool {
+		end = h.NextOffset()
+		if h.MaxTimestamp() > ts {
+			ts, at = h.MaxTimestamp(), h.LastOffset()
+		}
+		return true
+	}); err != nil {
+		return err
+	}
+	if end != seg.end {
+		return &CorruptError{seg.logName(), -1, fmt.Sprintf("ends at offset %d, but the checkpoint of the last clean stop says %d", end, seg.end)}
+	}
+	if _, err := headers(seg.logName(), f, 0, seg.size, func(h record.Batch, _ int64) bool {
+		seg.rollBase = h.MaxTimestamp()
+		return false
+	}); err != nil {
+		return err
+	}
+	seg.mu.Lock()
+	defer seg.mu.Unlock()
+	seg.maxTimestamp, seg.maxOffset = ts, at
+	return nil
+}
+
+// loadIndex brings the index files of a segment into memory; unusable ones are made anew.
+func (seg *segment) loadIndex() error {
+	if seg.inMemory() {
+		return nil
+	}
+	fsys := seg.log.files.fs
+	offsets, err1 := vfs.ReadFile(fsys, seg.path(indexSuffix), math.MaxInt32)
+	times, err2 := vfs.ReadFile(fsys, seg.path(timeIndexSuffix), math.MaxInt32)
+	if err1 != nil || err2 != nil || !indexFits(offsets, times, seg.size) {
+		return seg.rebuild()
+	}
+	x := newIndex(seg.base)
+	x.offsets, x.times = offsets, times
+	x.written, x.writtenTimes = len(offsets), len(times)
+	x.setLastTime(seg.base)
+	seg.mu.Lock()
+	defer seg.mu.Unlock()
+	if seg.idx == nil {
+		seg.idx = x
+	}
+	if seg.indexFiles != nil {
+		seg.log.files.forget(&seg.indexFiles.offsets)
+		seg.log.files.forget(&seg.indexFiles.times)
+	}
+	return nil
+}
+
+// indexFits checks whole index files: sizes, order, and positions inside the segment.
+func indexFits(offsets, times []byte, size int64) bool {
+	if len(offsets)%offsetEntrySize != 0 || len(times)%timeEntrySize != 0 {
+		return false
+	}
+	lastOffset, lastPos := int64(-1), int64(-1)
+	for e := offsets; len(e) > 0; e = e[offsetEntrySize:] {
+		offset, pos := int64(beUint32(e)), int64(beUint32(e[4:]))
+		if offset <= lastOffset || pos <= lastPos || pos >= size {
+			return false
+		}
+		lastOffset, lastPos = offset, pos
+	}
+	lastTime, lastOffset := int64(math.MinInt64), int64(-1)
+	for e := times; len(e) > 0; e = e[timeEntrySize:] {
+		ts, offset := beInt64(e), int64(beUint32(e[8:]))
+		if ts <= lastTime || offset < lastOffset {
+			return false
+		}
+		lastTime, lastOffset = ts, offset
+	}
+	return true
+}

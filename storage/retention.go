@@ -1,0 +1,200 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/dohle-io/dohle/internal/vfs"
+)
+
+// IncrementLogStartOffset makes offset the first one that is served: DeleteRecords, or a follower after its leader.
+// It is durable when the call returns (S5). A lower offset changes nothing; one above the high watermark is
+// OFFSET_OUT_OF_RANGE.
+func (l *Log) IncrementLogStartOffset(offset int64) error {
+	l.mu.Lock()
+	if err := l.usableLocked(); err != nil {
+		l.mu.Unlock()
+		return err
+	}
+	if hw := l.highWatermark.Load(); offset > hw {
+		l.mu.Unlock()
+		return fmt.Errorf("log start of %s cannot be %d, above the high watermark %d: %w", l.tp, offset, hw, kerr.OffsetOutOfRange)
+	}
+	moved, err := l.raiseStartLocked(offset)
+	l.mu.Unlock()
+	if err != nil || !moved {
+		return err
+	}
+	return l.dir.writeLogStarts()
+}
+
+func (l *Log) raiseStartLocked(offset int64) (moved bool, err error) {
+	if offset <= l.logStart.Load() {
+		return false, nil
+	}
+	l.logStart.Store(offset)
+	l.epochs.truncateStart(offset)
+	l.txns.replicated(offset)
+	return true, l.writeEpochsLocked()
+}
+
+// DeleteOldSegments applies retention.bytes, retention.ms and the log start to the log, on the broker's clock. Only
+// segments wholly below the high watermark go. It returns how many.
+func (l *Log) DeleteOldSegments() (int, error) {
+	cfg := l.cfg.Load()
+	l.mu.Lock()
+	if err := l.usableLocked(); err != nil {
+		l.mu.Unlock()
+		return 0, err
+	}
+	list := l.segments()
+	start, hw, now := l.logStart.Load(), l.highWatermark.Load(), l.nowMs()
+	excess := int64(-1)
+	if cfg.Delete && cfg.RetentionBytes >= 0 {
+		excess = l.Size() - cfg.RetentionBytes
+	}
+	n := 0
+	for i, seg := range list {
+		size, end := seg.tail()
+		last := i == len(list)-1
+		if last && size == 0 || end > hw {
+			break
+		}
+		gone := !last && end <= start || excess >= 0 && excess-size >= 0
+		if !gone && cfg.Delete && cfg.RetentionMs >= 0 {
+			ts, err := seg.largestTimestamp()
+			if err != nil {
+				l.mu.Unlock()
+				return 0, fmt.Errorf("retention of %s: %w", l.tp, storageErr(err))
+			}
+			gone = now-ts > cfg.RetentionMs
+		}
+		if !gone {
+			break
+		}
+		excess -= size
+		n++
+	}
+	return l.deleteFirstUnlock(n)
+}
+
+// DeleteSegmentsBefore drops the segments that lie wholly below offset, up to the high watermark.
+func (l *Log) DeleteSegmentsBefore(offset int64) (int, error) {
+	l.mu.Lock()
+	if err := l.usableLocked(); err != nil {
+		l.mu.Unlock()
+		return 0, err
+	}
+	list := l.segments()
+	n := 0
+	for n < len(list)-1 {
+		if _, end := list[n].tail(); end > min(offset, l.highWatermark.Load()) {
+			break
+		}
+		n++
+	}
+	return l.deleteFirstUnlock(n)
+}
+
+// deleteFirstUnlock drops the first n segments. Call with mu held; it is released before the checkpoint is written.
+func (l *Log) deleteFirstUnlock(n int) (int, error) {
+	if n == 0 {
+		l.mu.Unlock()
+		return 0, nil
+	}
+	list := l.segments()
+	if n == len(list) { // a log always has an active segment
+		if err := l.warmLocked(); err != nil {
+			l.mu.Unlock()
+			return 0, err
+		}
+		if _, err := l.rollLocked(l.logEnd.Load()); err != nil {
+			l.mu.Unlock()
+			return 0, err
+		}
+		list = l.segments()
+	}
+	gone := list[:n]
+	l.setSegments(slices.Clone(list[n:]))
+	_, err := l.raiseStartLocked(list[n].base)
+	var snapshots []int64
+	l.snapshots = slices.DeleteFunc(l.snapshots, func(at int64) bool {
+		if at < list[n].base {
+			snapshots = append(snapshots, at)
+			return true
+		}
+		return false
+	})
+	l.pending = slices.DeleteFunc(l.pending, func(p pendingSnapshot) bool { return p.offset < list[n].base })
+	l.retireSnapshots(snapshots)
+	l.retire(gone)
+	l.mu.Unlock()
+	if err != nil {
+		return 0, err
+	}
+	// Without this line a crash would find the log start at the first segment that is left, which is the same.
+	l.dir.startMoved()
+	return n, nil
+}
+
+// retire renames the files of segments that left the list and hands them over for removal after file.delete.delay.ms.
+// Readers that hold a Slice keep the open file (L14).
+func (l *Log) retire(gone []*segment) {
+	for _, seg := range gone {
+		for _, suffix := range segmentSuffixes {
+			l.retireFile(seg.path(suffix))
+		}
+		l.files.forget(&seg.file)
+		seg.mu.RLock()
+		files := seg.indexFiles
+		seg.mu.RUnlock()
+		if files != nil {
+			l.files.forget(&files.offsets)
+			l.files.forget(&files.times)
+		}
+	}
+	l.dirDirty = l.dirDirty || len(gone) > 0
+}
+
+func (l *Log) retireSnapshots(offsets []int64) {
+	for _, at := range offsets {
+		l.retireFile(l.file(offsetName(at, snapshotSuffix)))
+	}
+}
+
+func (l *Log) retireFile(name string) {
+	if !l.made {
+		return
+	}
+	err := l.files.fs.Rename(name, name+deletedSuffix)
+	switch {
+	case isNotExist(err):
+	case err != nil:
+		l.fail("delete files of", err)
+	case l.store != nil:
+		l.store.removeLater(name+deletedSuffix, l.cfg.Load().FileDeleteDelayMs)
+	default:
+		if err := l.files.fs.Remove(name + deletedSuffix); err != nil {
+			l.fail("delete files of", err)
+		}
+	}
+}
+
+func truncateFile(fsys vfs.FS, name string, size int64) error {
+	f, err := fsys.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	err = f.Truncate(size)
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -1,0 +1,90 @@
+package storage
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/dohle-io/dohle/internal/clock"
+)
+
+// Run does the background work until ctx ends, in two goroutines: the flusher, by real time, and the keeper, by the
+// broker's time. It returns when both have ended; the logs stay usable, and Close may follow.
+func (s *Store) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	wg.Go(func() { s.runFlusher(ctx) })
+	wg.Go(func() { s.runKeeper(ctx) })
+	wg.Wait()
+	return nil
+}
+
+// runFlusher flushes dirty logs every FlushInterval, or earlier when FlushBytes were appended or a segment was sealed,
+// and writes the checkpoints.
+func (s *Store) runFlusher(ctx context.Context) {
+	timer := s.clocks.Real.NewTimer(s.o.FlushInterval)
+	defer timer.Stop()
+	marks := s.clocks.Real.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.kick:
+		case <-timer.C():
+			timer.Reset(s.o.FlushInterval)
+		}
+		s.FlushDirty() // a failure has taken the directory offline and is in the log
+		if now := s.clocks.Real.Now(); now.Sub(marks) >= s.o.CheckpointInterval {
+			marks = now
+			s.writeHighWatermarks()
+		}
+	}
+}
+
+// runKeeper applies retention, removes what was deleted and forgets silent producers.
+func (s *Store) runKeeper(ctx context.Context) {
+	retention, producers := s.clocks.Broker.NewTimer(s.o.RetentionCheckInterval), s.clocks.Broker.NewTimer(s.o.ProducerExpirationChecks)
+	remove, flush := s.clocks.Broker.NewTimer(time.Second), s.clocks.Broker.NewTimer(time.Second)
+	for _, t := range []clock.Timer{retention, producers, remove, flush} {
+		defer t.Stop()
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-retention.C():
+			s.DeleteOldSegments()
+			retention.Reset(s.o.RetentionCheckInterval)
+		case <-producers.C():
+			s.ExpireProducers()
+			producers.Reset(s.o.ProducerExpirationChecks)
+		case <-remove.C():
+			s.RemoveDue()
+			remove.Reset(time.Second)
+		case <-flush.C():
+			s.flushOverdue()
+			flush.Reset(time.Second)
+		}
+	}
+}
+
+// parallel calls f(0) to f(n-1), at most workers at once, and returns when all have returned.
+func parallel(workers, n int, f func(i int)) {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	next := 0
+	for range min(workers, n) {
+		wg.Go(func() {
+			for {
+				mu.Lock()
+				i := next
+				next++
+				mu.Unlock()
+				if i >= n {
+					return
+				}
+				f(i)
+			}
+		})
+	}
+	wg.Wait()
+}

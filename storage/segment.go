@@ -1,0 +1,396 @@
+package storage
+
+import (
+	"fmt"
+	"os"
+	"sort"
+	"sync"
+	"sync/atomic"
+
+	"github.com/dohle-io/dohle/internal/vfs"
+	"github.com/dohle-io/dohle/protocol/record"
+)
+
+// segment is a run of batches in one file with its indexes. Only the last segment of a log, the active one, grows.
+//
+// Invariant: bytes [0, size) of the file are whole batches with rising offsets in [base, end).
+type segment struct {
+	log  *Log
+	base int64
+	file handle // the .log
+
+	cuts atomic.Uint32 // truncations so far: a Slice made before one does not read after it
+
+	mu           sync.RWMutex // held for memory only, but for the load of a transaction index
+	size         int64
+	end          int64  // offset after the last batch; of a sealed segment the next one's base
+	idx          *index // nil: the indexes are in their files
+	indexFiles   *indexFiles
+	maxTimestamp int64 // largest timestamp, -1 none, unknownTimestamp: not read yet
+	maxOffset    int64 // last offset of the first batch that has it
+	aborted      []AbortedTxn
+	txnOnDisk    bool // aborted must be read first
+	txnWritten   int  // entries of aborted already in the file
+	recent       *recent
+	cursors      *[cursorCount]cursor
+	nextCursor   int
+
+	// Owner: Log.mu.
+	dirty    bool  // holds bytes or index entries that no flush has taken
+	isNew    bool  // its directory entry is not durable
+	rollBase int64 // timestamp of the first batch, -1 none, unknownTimestamp: not read yet
+	created  int64 // broker time in ms when the first byte was written or the log was opened
+	jitter   int64 // ms by which it rolls early
+}
+
+const unknownTimestamp = -2
+
+// indexFiles are the open index files of a sealed segment, made at the first lookup.
+type indexFiles struct{ offsets, times handle }
+
+// recent remembers where the last appended batches lie, so that a consumer at the tail costs no index and no scan.
+type recent struct {
+	list [16]struct{ base, last, pos int64 }
+	n    int // batches ever noted; the newest stands at (n-1) % len
+}
+
+// cursor remembers that a batch with this base offset starts at pos: where some sequential reader goes on.
+type cursor struct{ base, pos int64 }
+
+const cursorCount = 4
+
+func newSegment(l *Log, base int64) *segment {
+	return &segment{log: l, base: base, end: base, maxTimestamp: -1, maxOffset: base, rollBase: -1,
+		created: l.nowMs(), jitter: l.jitter()}
+}
+
+func (seg *segment) path(suffix string) string {
+	return seg.log.dirPath() + "/" + offsetName(seg.base, suffix)
+}
+
+func (seg *segment) logName() string { return seg.path(logSuffix) }
+
+// acquire pins the log file. Release with log.files.release(&seg.file).
+func (seg *segment) acquire() (vfs.File, error) {
+	return seg.log.files.acquire(&seg.file, seg.logName, false)
+}
+
+func (seg *segment) release() { seg.log.files.release(&seg.file) }
+
+// tail is the size and the end offset, as one moment.
+func (seg *segment) tail() (size, end int64) {
+	seg.mu.RLock()
+	defer seg.mu.RUnlock()
+	return seg.size, seg.end
+}
+
+// floorSegment is the position in list of the last segment with a base of at most offset; -1 when all start above.
+func floorSegment(list []*segment, offset int64) int {
+	return sort.Search(len(list), func(i int) bool { return list[i].base > offset }) - 1
+}
+
+// place is where a batch lies.
+type place struct {
+	pos, base int64
+	size      int64 // bytes of the batch, 0: not known
+}
+
+// find places the first batch whose last offset is at least offset. pos is limit when there is none below limit,
+// which must be a size of the segment. f is the pinned log file.
+func (seg *segment) find(f vfs.File, offset, limit int64) (place, error) {
+	if p, ok := seg.findRecent(offset, limit); ok {
+		return p, nil
+	}
+	pos, err := seg.floorOffset(offset)
+	if err != nil {
+		return place{}, err
+	}
+	p := place{pos: limit, base: -1}
+	end, err := headers(seg.logName(), f, pos, limit, func(h record.Batch, pos int64) bool {
+		if h.LastOffset() < offset {
+			return true
+		}
+		p = place{pos, h.BaseOffset(), int64(h.Size())}
+		return false
+	})
+	if err != nil {
+		return p, err
+	}
+	p.pos = end
+	return p, nil
+}
+
+func (seg *segment) findRecent(offset, limit int64) (place, bool) {
+	seg.mu.RLock()
+	defer seg.mu.RUnlock()
+	if r := seg.recent; r != nil {
+		next := place{pos: seg.size, base: -1}
+		for i := r.n - 1; i >= max(0, r.n-len(r.list)); i-- {
+			e := &r.list[i%len(r.list)]
+			if e.last < offset {
+				if next.pos > limit { // appended after the caller looked at the size
+					break
+				}
+				return next, true
+			}
+			size := next.pos - e.pos
+			next = place{e.pos, e.base, size}
+			if e.base <= offset {
+				return next, next.pos <= limit
+			}
+		}
+	}
+	if seg.cursors != nil {
+		for _, c := range seg.cursors {
+			if c.base == offset && c.pos < limit && c.pos > 0 {
+				return place{c.pos, c.base, 0}, true
+			}
+		}
+	}
+	return place{}, false
+}
+
+// cutBefore places the end of the last batch that lies wholly in [start, limit), given that start is the start of a
+// batch of at most limit-start bytes, and limit is below size. base is that of the batch after it.
+func (seg *segment) cutBefore(f vfs.File, start, limit, size int64) (place, error) {
+	seg.mu.RLock()
+	if r := seg.recent; r != nil {
+		for i := r.n - 1; i >= max(0, r.n-len(r.list)); i-- {
+			if e := &r.list[i%len(r.list)]; e.pos <= limit {
+				p := place{e.pos, e.base, 0}
+				seg.mu.RUnlock()
+				return p, nil
+			}
+		}
+	}
+	seg.mu.RUnlock()
+	pos, err := seg.floorPosition(limit)
+	if err != nil {
+		return place{}, err
+	}
+	p := place{base: -1}
+	p.pos, err = headers(seg.logName(), f, max(pos, start), size, func(h record.Batch, pos int64) bool {
+		if pos+int64(h.Size()) <= limit {
+			return true
+		}
+		p.base = h.BaseOffset()
+		return false
+	})
+	return p, err
+}
+
+// remember keeps the place where a reader will go on.
+func (seg *segment) remember(p place) {
+	if p.base < 0 || !seg.mu.TryLock() {
+		return
+	}
+	if seg.cursors == nil {
+		seg.cursors = new([cursorCount]cursor)
+	}
+	seg.cursors[seg.nextCursor%cursorCount] = cursor{p.base, p.pos}
+	seg.nextCursor++
+	seg.mu.Unlock()
+}
+
+func (seg *segment) floorOffset(target int64) (pos int64, err error) {
+	err = seg.withEntries(false, func(e entries) error {
+		pos, err = e.floorOffset(seg.base, target)
+		return err
+	})
+	return pos, err
+}
+
+func (seg *segment) floorPosition(limit int64) (pos int64, err error) {
+	err = seg.withEntries(false, func(e entries) error {
+		pos, err = e.floorPosition(limit)
+		return err
+	})
+	return pos, err
+}
+
+func (seg *segment) floorTime(target int64) (offset int64, err error) {
+	err = seg.withEntries(true, func(e entries) error {
+		offset, err = e.floorTime(seg.base, target)
+		return err
+	})
+	return offset, err
+}
+
+// withEntries calls fn with the offset index or the time index, wherever it is. An index file that is damaged is
+// made anew in memory first.
+func (seg *segment) withEntries(times bool, fn func(entries) error) error {
+	seg.mu.RLock()
+	if seg.idx != nil {
+		defer seg.mu.RUnlock()
+		if times {
+			return fn(entries{mem: seg.idx.times, each: timeEntrySize})
+		}
+		return fn(entries{mem: seg.idx.offsets, each: offsetEntrySize})
+	}
+	files := seg.indexFiles
+	seg.mu.RUnlock()
+	if files == nil {
+		seg.mu.Lock()
+		if seg.indexFiles == nil {
+			seg.indexFiles = new(indexFiles)
+		}
+		files = seg.indexFiles
+		seg.mu.Unlock()
+	}
+	h, suffix, each := &files.offsets, indexSuffix, offsetEntrySize
+	if times {
+		h, suffix, each = &files.times, timeIndexSuffix, timeEntrySize
+	}
+	f, err := seg.log.files.acquire(h, func() string { return seg.path(suffix) }, false)
+	if err == nil {
+		defer seg.log.files.release(h)
+		var size int64
+		if size, err = f.Size(); err == nil {
+			e := entries{file: f, size: size, each: each}
+			if e.sane() {
+				return fn(e)
+			}
+		}
+	}
+	if err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	if err := seg.rebuild(); err != nil {
+		return err
+	}
+	return seg.withEntries(times, fn)
+}
+
+// sane looks at the ends of an index file: whole entries, and no zeros left from a preallocation at its end (L5).
+func (e entries) sane() bool {
+	if e.size%int64(e.each) != 0 {
+		return false
+	}
+	n := e.len()
+	if n == 0 {
+		return true
+	}
+	last, err := e.at(n - 1)
+	return err == nil && last != [timeEntrySize]byte{}
+}
+
+// rebuild makes the indexes of a sealed segment anew from its batches. They stay in memory until the log is closed.
+func (seg *segment) rebuild() error {
+	size, _ := seg.tail()
+	f, err := seg.acquire()
+	if err != nil {
+		return err
+	}
+	defer seg.release()
+	b := newIndexBuilder(seg, seg.log.cfg.Load().IndexIntervalBytes)
+	if end, err := headers(seg.logName(), f, 0, size, func(h record.Batch, pos int64) bool {
+		b.add(h, pos)
+		return true
+	}); err != nil || end != size {
+		return &CorruptError{seg.logName(), end, fmt.Sprintf("while its index was rebuilt: %v", err)}
+	}
+	seg.mu.Lock()
+	defer seg.mu.Unlock()
+	if seg.idx == nil {
+		b.finish()
+		seg.idx, seg.maxTimestamp, seg.maxOffset = b.idx, b.maxTimestamp, b.maxOffset
+	}
+	return nil
+}
+
+// indexBuilder makes the entries of a segment batch by batch, at the places where Kafka makes them: before a batch
+// when more than index.interval.bytes have passed since the last entry.
+type indexBuilder struct {
+	idx          *index
+	base         int64
+	interval     int
+	maxTimestamp int64
+	maxOffset    int64
+}
+
+func newIndexBuilder(seg *segment, interval int32) *indexBuilder {
+	return &indexBuilder{idx: newIndex(seg.base), base: seg.base, interval: int(interval), maxTimestamp: -1, maxOffset: seg.base}
+}
+
+func (b *indexBuilder) add(h record.Batch, pos int64) {
+	if ts := h.MaxTimestamp(); ts > b.maxTimestamp {
+		b.maxTimestamp, b.maxOffset = ts, h.LastOffset()
+	}
+	if b.idx.sinceEntry > b.interval {
+		b.idx.addOffset(uint32(h.LastOffset()-b.base), uint32(pos))
+		b.idx.addTime(b.base, b.maxTimestamp, b.maxOffset)
+	}
+	b.idx.sinceEntry += h.Size()
+}
+
+// finish adds the last time entry, which every sealed segment has.
+func (b *indexBuilder) finish() {
+	b.idx.addTime(b.base, b.maxTimestamp, b.maxOffset)
+	b.idx.sinceEntry = 0
+}
+
+// note publishes one appended batch. Call with seg.mu held; the caller moves size and end when all are noted.
+func (seg *segment) note(h record.Batch, pos int64, interval int) {
+	if ts := h.MaxTimestamp(); ts > seg.maxTimestamp {
+		seg.maxTimestamp, seg.maxOffset = ts, h.LastOffset()
+	}
+	if seg.idx.sinceEntry > interval {
+		seg.idx.addOffset(uint32(h.LastOffset()-seg.base), uint32(pos))
+		seg.idx.addTime(seg.base, seg.maxTimestamp, seg.maxOffset)
+	}
+	seg.idx.sinceEntry += h.Size()
+	if seg.recent == nil {
+		seg.recent = new(recent)
+	}
+	r := seg.recent
+	r.list[r.n%len(r.list)] = struct{ base, last, pos int64 }{h.BaseOffset(), h.LastOffset(), pos}
+	r.n++
+}
+
+// largestTimestamp is what retention goes by: the largest record timestamp, or the file's time when no record has one.
+func (seg *segment) largestTimestamp() (int64, error) {
+	ts, _, err := seg.maxTimestampOffset()
+	if err != nil || ts >= 0 {
+		return ts, err
+	}
+	info, err := seg.log.files.fs.Stat(seg.logName())
+	if err != nil {
+		return 0, err
+	}
+	if info.ModTime().IsZero() {
+		return seg.log.nowMs(), nil // a disk without times: never too old
+	}
+	return info.ModTime().UnixMilli(), nil
+}
+
+// maxTimestampOffset is the largest timestamp and the last offset of the first batch that has it; (-1, base) without.
+func (seg *segment) maxTimestampOffset() (ts, offset int64, err error) {
+	seg.mu.RLock()
+	ts, offset = seg.maxTimestamp, seg.maxOffset
+	seg.mu.RUnlock()
+	if ts != unknownTimestamp {
+		return ts, offset, nil
+	}
+	ts, offset = -1, seg.base
+	err = seg.withEntries(true, func(e entries) error {
+		n := e.len()
+		if n == 0 {
+			return nil
+		}
+		last, err := e.at(n - 1)
+		if err != nil {
+			return err
+		}
+		ts, offset = beInt64(last[:]), seg.base+int64(beUint32(last[8:]))
+		return nil
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	seg.mu.Lock()
+	defer seg.mu.Unlock()
+	if seg.maxTimestamp == unknownTimestamp {
+		seg.maxTimestamp, seg.maxOffset = ts, offset
+	}
+	return seg.maxTimestamp, seg.maxOffset, nil
+}

@@ -1,0 +1,548 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"math/rand/v2"
+	"path"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/dohle-io/dohle/internal/clock"
+	"github.com/dohle-io/dohle/internal/vfs"
+	"github.com/dohle-io/dohle/protocol"
+	"github.com/dohle-io/dohle/protocol/compress"
+)
+
+// Options of a Store. FS, Clocks and Dirs are required.
+type Options struct {
+	FS            vfs.FS
+	Clocks        clock.Clocks
+	Log           zerolog.Logger
+	Codecs        *compress.Codecs
+	Rand          *rand.Rand // segment.jitter.ms, directory ids, names of deleted directories; nil: seeded by the clock
+	Dirs          []string
+	NodeID        int32
+	ClusterID     string                       // "": accept any; otherwise a directory that is empty is formatted
+	DefaultConfig func(topic string) LogConfig // for logs found at start; nil: DefaultLogConfig
+	BrokerEpoch   func() int64                 // written into the clean shutdown marker; nil: -1
+
+	FlushInterval            time.Duration // default 5 s
+	FlushBytes               int64         // default 256 MiB
+	CheckpointInterval       time.Duration // high watermarks; default 5 s
+	RetentionCheckInterval   time.Duration // log.retention.check.interval.ms; default 5 min
+	ProducerExpiration       time.Duration // producer.id.expiration.ms; default 24 h
+	ProducerExpirationChecks time.Duration // producer.id.expiration.check.interval.ms; default 10 min
+	MaxOpenFiles             int           // default 4096
+	Loaders                  int           // logs loaded at once; default 4
+}
+
+func (o *Options) defaults() {
+	if o.Codecs == nil {
+		o.Codecs = compress.NewCodecs()
+	}
+	if o.Rand == nil {
+		o.Rand = rand.New(rand.NewPCG(uint64(o.Clocks.Real.Now().UnixNano()), uint64(o.NodeID)))
+	}
+	if o.DefaultConfig == nil {
+		o.DefaultConfig = func(string) LogConfig { return DefaultLogConfig() }
+	}
+	if o.BrokerEpoch == nil {
+		o.BrokerEpoch = func() int64 { return -1 }
+	}
+	o.FlushInterval = orDefault(o.FlushInterval, 5*time.Second)
+	o.FlushBytes = orDefault(o.FlushBytes, 256<<20)
+	o.CheckpointInterval = orDefault(o.CheckpointInterval, 5*time.Second)
+	o.RetentionCheckInterval = orDefault(o.RetentionCheckInterval, 5*time.Minute)
+	o.ProducerExpiration = orDefault(o.ProducerExpiration, 24*time.Hour)
+	o.ProducerExpirationChecks = orDefault(o.ProducerExpirationChecks, 10*time.Minute)
+	o.MaxOpenFiles = orDefault(o.MaxOpenFiles, 4096)
+	o.Loaders = orDefault(o.Loaders, 4)
+}
+
+func orDefault[T int | int64 | time.Duration](v, d T) T {
+	if v == 0 {
+		return d
+	}
+	return v
+}
+
+// Store holds the logs of one broker in its log directories.
+type Store struct {
+	env
+	o       Options
+	dirs    []*Dir
+	offline chan struct{}
+	kick    chan struct{} // a sealed segment, or FlushBytes, waits for the flusher
+	epoch   int64         // broker epoch of the last clean stop
+
+	mu      sync.RWMutex
+	logs    map[protocol.TopicPartition]*Log
+	configs map[LogConfig]*LogConfig
+
+	dirtyMu sync.Mutex
+	dirty   []*Log
+	bytes   int64 // appended since the last flush
+
+	laterMu sync.Mutex
+	later   []removal
+}
+
+// removal is a file or directory to remove at a broker time.
+type removal struct {
+	name  string
+	dueMs int64
+	dir   *Dir // of a partition directory: its checkpoints are written before
+}
+
+// Open locks the directories, reads their identity, removes the clean shutdown markers and loads every partition but
+// the quorum's. A directory that cannot be read is offline if another is left. What makes it fail: no readable
+// directory, a lock that is held, a directory that is not formatted or belongs to another cluster or node, two
+// directories with one id, a damaged checkpoint.
+//
+// A partition that is damaged is in the store with Err set, and serves nothing.
+func Open(o Options) (_ *Store, err error) {
+	o.defaults()
+	s := &Store{o: o, offline: make(chan struct{}, 1), kick: make(chan struct{}, 1), epoch: -1,
+		logs: map[protocol.TopicPartition]*Log{}, configs: map[LogConfig]*LogConfig{}}
+	s.env = env{files: newFileCache(o.FS, o.MaxOpenFiles), clocks: o.Clocks, logger: o.Log, codecs: o.Codecs, store: s,
+		rand: o.Rand, expirationMs: o.ProducerExpiration.Milliseconds()}
+	defer func() {
+		if err != nil {
+			s.unlock()
+		}
+	}()
+	for _, name := range o.Dirs {
+		d := newDir(s, path.Clean(name))
+		s.dirs = append(s.dirs, d)
+		if err := s.identify(d); err != nil {
+			return nil, err
+		}
+	}
+	if !slices.ContainsFunc(s.dirs, (*Dir).Online) {
+		if len(s.dirs) == 0 {
+			return nil, errors.New("no log directory is configured")
+		}
+		return nil, fmt.Errorf("none of the log directories can be used: %w", s.dirs[0].Err())
+	}
+	var epochs []int64
+	for _, d := range s.dirs {
+		if !d.Online() {
+			epochs = append(epochs, -1)
+			continue
+		}
+		epoch, err := s.loadDir(d)
+		if err != nil {
+			return nil, err
+		}
+		epochs = append(epochs, epoch)
+	}
+	if slices.Min(epochs) == slices.Max(epochs) {
+		s.epoch = epochs[0]
+	}
+	return s, nil
+}
+
+// identify locks d and checks who it belongs to.
+func (s *Store) identify(d *Dir) error {
+	if err := s.o.FS.MkdirAll(d.path); err != nil {
+		d.fail(fmt.Errorf("%s: %w", d.path, err))
+		return nil
+	}
+	lock, err := s.o.FS.Lock(path.Join(d.path, lockName))
+	if err != nil {
+		return fmt.Errorf("log directory %s: %w", d.path, err)
+	}
+	d.lock = lock
+	m, err := ReadMetaProperties(s.o.FS, d.path)
+	if errors.Is(err, ErrNotFormatted) && s.o.ClusterID != "" {
+		s.randMu.Lock()
+		m = MetaProperties{ClusterID: s.o.ClusterID, NodeID: s.o.NodeID, DirectoryID: protocol.RandomUUID(s.rand)}
+		s.randMu.Unlock()
+		if err := s.checkNoPartitions(d); err != nil {
+			return err
+		}
+		err = WriteMetaProperties(s.o.FS, d.path, m, s.o.Clocks.Broker.Now())
+	}
+	if err != nil {
+		return fmt.Errorf("log directory %s: %w", d.path, err)
+	}
+	switch {
+	case s.o.ClusterID != "" && m.ClusterID != s.o.ClusterID:
+		return fmt.Errorf("log directory %s belongs to cluster %q, not to %q", d.path, m.ClusterID, s.o.ClusterID)
+	case m.NodeID != s.o.NodeID:
+		return fmt.Errorf("log directory %s belongs to node %d, not to %d", d.path, m.NodeID, s.o.NodeID)
+	}
+	for _, other := range s.dirs {
+		if other != d && !m.DirectoryID.IsZero() && other.id == m.DirectoryID {
+			return fmt.Errorf("log directories %s and %s have the same directory.id %s", other.path, d.path, m.DirectoryID)
+		}
+	}
+	d.id = m.DirectoryID
+	return nil
+}
+
+// checkNoPartitions refuses to format a directory that holds data: whose it is nobody can tell.
+func (s *Store) checkNoPartitions(d *Dir) error {
+	entries, err := s.o.FS.ReadDir(d.path)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if _, _, ok := parseDirName(e.Name()); ok && e.IsDir() {
+			return fmt.Errorf("log directory %s holds %s but no meta.properties: %w", d.path, e.Name(), ErrNotFormatted)
+		}
+	}
+	return nil
+}
+
+// loadDir loads the partitions of d and returns the broker epoch of its clean shutdown marker, -1 without one.
+func (s *Store) loadDir(d *Dir) (epoch int64, err error) {
+	marker := path.Join(d.path, cleanShutdownName)
+	epoch = -1
+	b, err := vfs.ReadFile(s.o.FS, marker, maxMetaFile)
+	clean := err == nil
+	if clean {
+		epoch = parseCleanShutdown(b)
+		// First of all, so that a crash from here on is an unclean stop (L2).
+		if err := s.o.FS.Remove(marker); err != nil {
+			return -1, err
+		}
+		if err := s.o.FS.SyncDir(d.path); err != nil {
+			return -1, err
+		}
+	}
+	points, err := d.checkpoint(recoveryPointName)
+	if err != nil {
+		return -1, err
+	}
+	starts, err := d.checkpoint(logStartName)
+	if err != nil {
+		return -1, err
+	}
+	marks, err := d.checkpoint(highWatermarkName)
+	if err != nil {
+		return -1, err
+	}
+	maps.Copy(d.saved, points)
+	entries, err := s.o.FS.ReadDir(d.path)
+	if err != nil {
+		return -1, err
+	}
+	var logs []*Log
+	gone := map[protocol.TopicPartition]bool{}
+	for _, e := range entries {
+		if !e.IsDir() || isMetadataDir(e.Name()) {
+			continue
+		}
+		tp, kind, ok := parseDirName(e.Name())
+		switch {
+		case !ok:
+			s.logger.Warn().Str("dir", d.path).Str("name", e.Name()).Msg("not a partition directory, left alone")
+		case kind == dirDelete:
+			gone[tp] = true
+			d.forget(tp)
+			s.removeDirLater(path.Join(d.path, e.Name()), d, 0)
+		case kind == dirCurrent:
+			l := s.newLog(tp, s.o.DefaultConfig(tp.Topic), d)
+			if other := s.logs[tp]; other != nil {
+				return -1, fmt.Errorf("partition %s is in %s and in %s", tp, other.dir.path, d.path)
+			}
+			s.logs[tp] = l
+			logs = append(logs, l)
+		}
+	}
+	parallel(s.o.Loaders, len(logs), func(i int) {
+		l := logs[i]
+		state := loadState{recoveryPoint: points[l.tp], logStart: starts[l.tp], highWatermark: marks[l.tp], clean: clean}
+		if err := l.load(state); err != nil {
+			l.damaged(err)
+		}
+	})
+	for _, l := range logs {
+		delete(d.deleted, l.tp) // one that was made again after a deletion
+		d.logs[l.tp] = l
+		if err := l.Err(); err != nil {
+			if _, corrupt := asCorrupt(err); !corrupt {
+				return -1, err
+			}
+		}
+	}
+	for tp, hw := range marks {
+		if d.logs[tp] == nil && !gone[tp] && !isMetadataDir(tp.String()) && hw > 0 {
+			d.missing[tp] = hw
+			s.logger.Error().Str("dir", d.path).Stringer("partition", tp).Int64("high_watermark", hw).
+				Msg("the directory of a partition has vanished; it is not made anew empty")
+		}
+	}
+	return epoch, nil
+}
+
+// damaged makes a log that could not be loaded refuse everything. Its files stay as they are.
+func (l *Log) damaged(err error) {
+	err = fmt.Errorf("%s: %w", l.tp, storageErr(err))
+	l.failed.Store(&err)
+	l.setSegments([]*segment{newSegment(l, 0)})
+	l.logger.Error().Err(err).Str("partition", l.name).Str("dir", l.dir.path).
+		Msg("the log is damaged and serves nothing; its files are left as they are")
+}
+
+func (s *Store) newLog(tp protocol.TopicPartition, cfg LogConfig, d *Dir) *Log {
+	l := &Log{env: &s.env, tp: tp, dir: d}
+	name := d.path + "/" + tp.String()
+	l.path.Store(&name)
+	l.name = name[len(d.path)+1:]
+	l.cfg.Store(s.shareConfig(cfg))
+	l.startEmpty(0)
+	return l
+}
+
+func (s *Store) shareConfig(c LogConfig) *LogConfig {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.configs[c]; p != nil {
+		return p
+	}
+	if len(s.configs) > 1000 { // configurations that are no longer used
+		clear(s.configs)
+	}
+	s.configs[c] = &c
+	return &c
+}
+
+// Dirs are the log directories in the order of Options.Dirs, offline ones included.
+func (s *Store) Dirs() []*Dir { return s.dirs }
+
+// OfflineDirs ticks after a directory went offline; look at Dirs then. One reader.
+func (s *Store) OfflineDirs() <-chan struct{} { return s.offline }
+
+// PreviousBrokerEpoch is the broker epoch of the last clean stop (KIP-966); -1 unless every directory was stopped
+// cleanly with the same one.
+func (s *Store) PreviousBrokerEpoch() int64 { return s.epoch }
+
+// Log finds a partition's log.
+func (s *Store) Log(tp protocol.TopicPartition) (*Log, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	l, ok := s.logs[tp]
+	return l, ok
+}
+
+// All yields every log as of now, sorted.
+func (s *Store) All() iter.Seq2[protocol.TopicPartition, *Log] {
+	s.mu.RLock()
+	keys := slices.SortedFunc(maps.Keys(s.logs), protocol.TopicPartition.Compare)
+	logs := make([]*Log, len(keys))
+	for i, tp := range keys {
+		logs[i] = s.logs[tp]
+	}
+	s.mu.RUnlock()
+	return func(yield func(protocol.TopicPartition, *Log) bool) {
+		for i, tp := range keys {
+			if !yield(tp, logs[i]) {
+				return
+			}
+		}
+	}
+}
+
+// Create makes the log of a partition, or returns the one there is if it has the same topic id. Nothing is written
+// before the first append. dir nil: the online directory with the fewest logs.
+//
+// KAFKA_STORAGE_ERROR when the directory is offline, or held this partition once and its files have vanished (R28);
+// INCONSISTENT_TOPIC_ID when another topic's log of that name is here.
+func (s *Store) Create(tp protocol.TopicPartition, topicID protocol.UUID, cfg LogConfig, dir *Dir) (*Log, error) {
+	if err := checkTopicName(tp.Topic); err != nil || tp.Partition < 0 {
+		return nil, fmt.Errorf("partition %s: %w", tp, kerr.InvalidTopicException)
+	}
+	if l, ok := s.Log(tp); ok {
+		if err := l.Err(); err != nil {
+			return nil, err
+		}
+		if err := l.SetTopicID(topicID); err != nil {
+			return nil, err
+		}
+		l.SetConfig(cfg)
+		return l, nil
+	}
+	for _, d := range s.dirs {
+		d.mu.Lock()
+		hw, missing := d.missing[tp]
+		d.mu.Unlock()
+		if missing {
+			return nil, fmt.Errorf("%s was in %s with records up to offset %d and its directory has vanished: %w", tp, d.path, hw, kerr.KafkaStorageError)
+		}
+	}
+	if dir == nil {
+		if dir = s.emptiest(); dir == nil {
+			return nil, fmt.Errorf("no log directory is online: %w", kerr.KafkaStorageError)
+		}
+	}
+	if err := dir.Err(); err != nil {
+		return nil, fmt.Errorf("log dir %s is offline: %w", dir.path, storageErr(err))
+	}
+	l := s.newLog(tp, cfg, dir)
+	if !topicID.IsZero() {
+		l.topicID.Store(&topicID)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if other := s.logs[tp]; other != nil {
+		return other, nil
+	}
+	s.logs[tp] = l
+	return l, nil
+}
+
+func (s *Store) emptiest() (best *Dir) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	counts := map[*Dir]int{}
+	if len(s.dirs) > 1 {
+		for _, l := range s.logs {
+			counts[l.dir]++
+		}
+	}
+	for _, d := range s.dirs {
+		if d.Online() && (best == nil || counts[d] < counts[best]) {
+			best = d
+		}
+	}
+	return best
+}
+
+// AcceptLoss lets Create make a partition anew whose directory has vanished: the caller knows of another copy, or an
+// operator has decided.
+func (s *Store) AcceptLoss(tp protocol.TopicPartition) error {
+	for _, d := range s.dirs {
+		d.mu.Lock()
+		_, missing := d.missing[tp]
+		delete(d.missing, tp)
+		d.mu.Unlock()
+		if missing {
+			return d.writeAll()
+		}
+	}
+	return nil
+}
+
+// Delete removes a partition's log: its directory is renamed now and removed after file.delete.delay.ms. Readers that
+// hold a Slice keep reading. The log serves nothing from now on.
+func (s *Store) Delete(tp protocol.TopicPartition) error {
+	s.mu.Lock()
+	l := s.logs[tp]
+	delete(s.logs, tp)
+	s.mu.Unlock()
+	if l == nil {
+		for _, d := range s.dirs {
+			d.mu.Lock()
+			delete(d.missing, tp)
+			d.mu.Unlock()
+		}
+		return nil
+	}
+	l.flushMu.Lock()
+	defer l.flushMu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	why := errClosed
+	l.failed.Store(&why)
+	if !l.made && l.dir.Online() {
+		if _, err := s.o.FS.Stat(l.dirPath()); isNotExist(err) {
+			return nil
+		}
+	}
+	if err := l.dir.Err(); err != nil {
+		return fmt.Errorf("delete %s: log dir %s is offline: %w", tp, l.dir.path, storageErr(err))
+	}
+	s.randMu.Lock()
+	name := l.dir.path + "/" + deleteDirName(tp, s.rand)
+	s.randMu.Unlock()
+	if err := s.o.FS.Rename(l.dirPath(), name); err != nil {
+		return l.fail("delete", err)
+	}
+	l.path.Store(&name)
+	l.dir.forget(tp)
+	l.closeFiles(errClosed)
+	s.removeDirLater(name, l.dir, l.cfg.Load().FileDeleteDelayMs)
+	return nil
+}
+
+func (s *Store) removeLater(name string, delayMs int64) {
+	s.laterMu.Lock()
+	defer s.laterMu.Unlock()
+	s.later = append(s.later, removal{name: name, dueMs: s.nowMs() + delayMs})
+}
+
+func (s *Store) removeDirLater(name string, d *Dir, delayMs int64) {
+	s.laterMu.Lock()
+	defer s.laterMu.Unlock()
+	s.later = append(s.later, removal{name: name, dueMs: s.nowMs() + delayMs, dir: d})
+}
+
+// queue puts a log on the list of those to flush, once. Called with the log's mu held, which guards queued.
+func (s *Store) queue(l *Log, bytes int, queued *bool) {
+	s.dirtyMu.Lock()
+	defer s.dirtyMu.Unlock()
+	if !*queued {
+		*queued = true
+		s.dirty = append(s.dirty, l)
+	}
+	s.bytes += int64(bytes)
+	if s.bytes > s.o.FlushBytes {
+		s.bytes = 0
+		s.kickFlush()
+	}
+}
+
+func (s *Store) kickFlush() {
+	select {
+	case s.kick <- struct{}{}:
+	default:
+	}
+}
+
+func (s *Store) unlock() {
+	for _, d := range s.dirs {
+		if d.lock != nil {
+			d.lock.Close()
+		}
+	}
+}
+
+// Close is a clean stop: every log flushed and closed, checkpoints, then the clean shutdown marker of each directory
+// in which all of that went well (L5). Stop Run first.
+func (s *Store) Close() error {
+	s.RemoveDue()
+	bad := map[*Dir]bool{}
+	var errs []error
+	for _, l := range s.All() {
+		if _, damaged := asCorrupt(l.Err()); damaged {
+			bad[l.dir] = true // the next start must look at it again
+		}
+		if err := l.Close(); err != nil {
+			bad[l.dir] = true
+			errs = append(errs, err)
+		}
+	}
+	for _, d := range s.dirs {
+		if !d.Online() {
+			continue
+		}
+		err := d.writeAll()
+		if err == nil && !bad[d] {
+			err = vfs.WriteFileAtomic(s.o.FS, path.Join(d.path, cleanShutdownName), encodeCleanShutdown(s.o.BrokerEpoch()), true)
+		}
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	s.unlock()
+	return errors.Join(errs...)
+}
