@@ -49,8 +49,7 @@ type member struct {
 	rng      *rand.Rand
 	hw       int64
 	tokens   uint64
-	waiting  map[uint64]*letter // requests of others, by token
-	parked   map[uint64]time.Time
+	waiting  map[uint64]*letter  // requests of others, by token
 	fetched  map[int32]time.Time // by others, for the majority check
 	led      time.Time
 }
@@ -133,7 +132,7 @@ func (c *cluster) member(id int32) *member {
 // start opens a member from its disk.
 func (c *cluster) start(m *member) {
 	m.life++
-	m.hw, m.waiting, m.parked, m.fetched, m.led = -1, map[uint64]*letter{}, map[uint64]time.Time{}, map[int32]time.Time{}, time.Time{}
+	m.hw, m.waiting, m.fetched, m.led = -1, map[uint64]*letter{}, map[int32]time.Time{}, time.Time{}
 	cfg := Config{Self: ReplicaKey{m.id, dirOf(m.id)}, ClusterID: "cluster", Observer: m.observer, Endpoints: endpointOf(m.id),
 		Listener: "CONTROLLER", Static: c.static, Timeouts: c.timeouts, FetchBytes: c.fetch, ChunkBytes: 100}
 	for _, x := range c.members {
@@ -202,15 +201,13 @@ func (c *cluster) fail(format string, args ...any) {
 	c.broken = append(c.broken, fmt.Sprintf(format, args...))
 }
 
-var debugTrace bool
-func (c *cluster) note(format string, args ...any) { fmt.Fprintf(c.trace, format+"\n", args...); if debugTrace {fmt.Printf(format+"\n",args...)} }
+func (c *cluster) note(format string, args ...any) { fmt.Fprintf(c.trace, format+"\n", args...) }
 
 // step steps a member and carries out what it asks for, as the node's loop does.
 func (c *cluster) step(m *member, ev Event) []Proposed {
 	before := m.disk.state
 	out := m.core.Step(m.now, ev)
 	m.wake = out.Wake
-	if debugTrace { for _, w := range out.Writes { fmt.Println(m.id, "W", w.Kind, w.Offset, len(w.Bytes), w.Snapshot) } }
 	for _, l := range out.Log {
 		c.note("  %d: %s", m.id, l)
 	}
@@ -328,12 +325,6 @@ func (c *cluster) answer(m *member, r Reply) {
 		return
 	}
 	delete(m.waiting, r.Token)
-	if since, ok := m.parked[r.Token]; ok {
-		if d := m.now.Sub(since); d > c.timeouts.Fetch/2 {
-			c.fail("member %d parked a fetch for %v", m.id, d)
-		}
-		delete(m.parked, r.Token)
-	}
 	switch resp := r.Resp.(type) {
 	case *kmsg.FetchResponse:
 		if r.Read != nil {
@@ -386,19 +377,18 @@ func (c *cluster) deliver(l *letter) {
 		m.tokens++
 		m.waiting[m.tokens] = l
 		if f, ok := l.req.(*kmsg.FetchRequest); ok {
-			m.parked[m.tokens] = m.now
-			if !c.member(l.from).observer && f.Topics[0].Partitions[0].CurrentLeaderEpoch == m.core.Election().Epoch {
+			if x := c.member(l.from); x != nil && !x.observer && f.Topics[0].Partitions[0].CurrentLeaderEpoch == m.core.Election().Epoch {
 				m.fetched[l.from] = m.now
 			}
 		}
-		if _, ok := l.req.(*kmsg.FetchSnapshotRequest); ok && !c.member(l.from).observer {
+		if _, ok := l.req.(*kmsg.FetchSnapshotRequest); ok && c.member(l.from) != nil && !c.member(l.from).observer {
 			m.fetched[l.from] = m.now
 		}
 		c.step(m, Request{m.tokens, reread(l.req)})
 		return
 	}
 	m := c.member(l.from)
-	if m.core == nil || m.life != l.life {
+	if m == nil || m.core == nil || m.life != l.life {
 		return
 	}
 	ev := Response{ID: l.send, Resp: l.resp, Reset: l.reset}
@@ -446,6 +436,11 @@ func (c *cluster) check(m *member) {
 		c.checkMajority(m)
 		if core.history.version() > 0 && m.disk.start == 0 && len(m.disk.batches) > 0 && !c.votersInLog(m) {
 			c.fail("leader %d of epoch %d has no Voters record in its log", m.id, epoch)
+		}
+	}
+	for _, f := range core.parked {
+		if d := f.deadline.Sub(m.now); d > c.timeouts.Fetch/2 {
+			c.fail("member %d parks a fetch for %v", m.id, d)
 		}
 	}
 	c.checkCommitted(m)

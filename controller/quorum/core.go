@@ -232,7 +232,9 @@ func (c *Core) become(r role) {
 	}
 	c.role = r
 	c.links.reset(c.bugs)
-	c.logf("%s -> %s in epoch %d", old, r.name(), c.state.Epoch)
+	if old != r.name() {
+		c.logf("%s -> %s in epoch %d", old, r.name(), c.state.Epoch)
+	}
 	if _, leads := r.(*leader); !leads {
 		c.refuseParked()
 	}

@@ -143,6 +143,8 @@ func (c *Core) successionDelay(in *kmsg.EndQuorumEpochRequestTopicPartition) tim
 	}
 	longest := c.cfg.Timeouts.ElectionBackoffMax
 	switch {
+	case total == 0: // a leader that was restarted: everybody, but not all at the same moment
+		return time.Duration(c.rng.Int64N(int64(c.cfg.Timeouts.Election/10) + 1))
 	case place == 0:
 		return 0
 	case place < 0 || total > 32:
