@@ -257,8 +257,6 @@ func (h *Handlers) append(view *replica.View, req *kmsg.ProduceRequest, part *pr
 		kerr.CorruptMessage, kerr.KafkaStorageError, kerr.UnknownTopicID) {
 		part.logged = p.LogStart()
 	}
-	var bad *record.RecordErrors
-	part.custom = errors.As(err, &bad)
 }
 
 // unacknowledged answers nothing, or closes the connection: an acks=0 producer learns of an error in no other way.
@@ -378,6 +376,7 @@ func (o *produceAnswer) one(view *replica.View, resp *kmsg.ProduceResponse, out 
 	}
 	var bad *record.RecordErrors
 	if errors.As(part.err, &bad) {
+		out.ErrorMessage = protocol.MessageOf(bad.Err)
 		for _, r := range bad.Records {
 			text := r.Message
 			out.ErrorRecords = append(out.ErrorRecords, kmsg.ProduceResponseTopicPartitionErrorRecord{RelativeOffset: r.BatchIndex, ErrorMessage: &text})

@@ -21,7 +21,7 @@ func TestProduceAnswersOffsetsByNameAndByID(t *testing.T) {
 	r.topic("a", 2)
 	for i, version := range []int16{3, 5, 7, 8, 9, 10, 11, 12, 13} {
 		for _, acks := range []int16{1, -1} {
-			out := r.produce(version, acks, "a", 1, batch("x", "y"))
+			out := r.produce(version, acks, "a", 1, batchOf("x", "y"))
 			require.Zero(t, out.ErrorCode, "v%d", version)
 			want := int64(i * 4)
 			if acks == -1 {
@@ -41,9 +41,9 @@ func TestProduceErrors(t *testing.T) {
 	transactional.Transactional = true
 	zstd := record.NewOptions()
 	zstd.Codec, zstd.Codecs = compress.Zstd, compress.NewCodecs()
-	corrupt := batch("x")
+	corrupt := batchOf("x")
 	corrupt[len(corrupt)-1]++
-	oldMagic := batch("x")
+	oldMagic := batchOf("x")
 	oldMagic[16] = 1
 	now := time.Now().UnixMilli()
 	id := "tx"
@@ -59,29 +59,29 @@ func TestProduceErrors(t *testing.T) {
 		want    *kerr.Error
 		message bool
 	}{
-		{"unknown topic", 12, 1, "nope", 0, batch("x"), nil, kerr.UnknownTopicOrPartition, false},
-		{"unknown partition", 12, 1, "a", 9, batch("x"), nil, kerr.UnknownTopicOrPartition, false},
-		{"unknown id", 13, 1, "nope", 0, batch("x"), nil, kerr.UnknownTopicID, false},
-		{"led elsewhere", 9, 1, "other", 0, batch("x"), nil, kerr.NotLeaderForPartition, false},
-		{"acks of a kind that is not", 9, 2, "a", 0, batch("x"), nil, kerr.InvalidRequiredAcks, false},
+		{"unknown topic", 12, 1, "nope", 0, batchOf("x"), nil, kerr.UnknownTopicOrPartition, false},
+		{"unknown partition", 12, 1, "a", 9, batchOf("x"), nil, kerr.UnknownTopicOrPartition, false},
+		{"unknown id", 13, 1, "nope", 0, batchOf("x"), nil, kerr.UnknownTopicID, false},
+		{"led elsewhere", 9, 1, "other", 0, batchOf("x"), nil, kerr.NotLeaderForPartition, false},
+		{"acks of a kind that is not", 9, 2, "a", 0, batchOf("x"), nil, kerr.InvalidRequiredAcks, false},
 		{"acks are looked at after the records", 9, 2, "a", 0, nil, nil, kerr.InvalidRecord, false},
 		{"no records", 9, 1, "a", 0, []byte{}, nil, kerr.InvalidRecord, false},
-		{"half a batch", 9, 1, "a", 0, batch("x")[:40], nil, kerr.InvalidRecord, false},
-		{"two batches", 9, 1, "a", 0, append(batch("x"), batch("y")...), nil, kerr.InvalidRecord, false},
+		{"half a batch", 9, 1, "a", 0, batchOf("x")[:40], nil, kerr.InvalidRecord, false},
+		{"two batches", 9, 1, "a", 0, append(batchOf("x"), batchOf("y")...), nil, kerr.InvalidRecord, false},
 		{"old magic", 9, 1, "a", 0, oldMagic, nil, kerr.InvalidRecord, false},
 		{"bad CRC", 9, 1, "a", 0, corrupt, nil, kerr.CorruptMessage, false},
 		{"zstd before v7", 6, 1, "a", 0, batchWith(zstd, now, "x"), nil, kerr.UnsupportedCompressionType, false},
-		{"too large", 9, 1, "small", 0, batch(string(make([]byte, 2000))), nil, kerr.MessageTooLarge, false},
+		{"too large", 9, 1, "small", 0, batchOf(string(make([]byte, 2000))), nil, kerr.MessageTooLarge, false},
 		{"null key on a compacted topic", 9, 1, "compacted", 0, nullKey(), nil, kerr.InvalidRecord, true},
 		{"timestamp of the future", 9, 1, "a", 0, batchWith(record.NewOptions(), now+7_200_000, "x"), nil, kerr.InvalidTimestamp, true},
-		{"internal topic", 9, 1, "__consumer_offsets", 0, batch("x"), nil, kerr.InvalidTopicException, false},
+		{"internal topic", 9, 1, "__consumer_offsets", 0, batchOf("x"), nil, kerr.InvalidTopicException, false},
 		{"gap in the sequence", 9, 1, "a", 0, batchWith(idempotent(77, 0, 3), now, "x"), nil, nil, false},
 		{"transactional without an id", 9, 1, "a", 0, batchWith(transactional, now, "x"), nil, kerr.TransactionalIDAuthorizationFailed, false},
 		{"transactional, old client", 9, 1, "a", 0, batchWith(transactional, now, "x"), &id, kerr.InvalidTxnState, true},
 		{"transactional, v11", 11, 1, "a", 0, batchWith(transactional, now, "x"), &id, kerr.TransactionAbortable, false},
 		{"transactional, v12", 12, 1, "a", 0, batchWith(transactional, now, "x"), &id, kerr.InvalidProducerIDMapping, false},
-		{"an id, but plain records", 12, 1, "a", 0, batch("x"), &id, nil, false},
-		{"bytes behind the batch", 12, 1, "a", 0, append(batch("x"), 1, 2, 3), nil, nil, false},
+		{"an id, but plain records", 12, 1, "a", 0, batchOf("x"), &id, nil, false},
+		{"bytes behind the batch", 12, 1, "a", 0, append(batchOf("x"), 1, 2, 3), nil, nil, false},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -133,7 +133,7 @@ func TestProduceNamesTheBadRecords(t *testing.T) {
 func TestProduceTellsTheLeader(t *testing.T) {
 	r := memRig(t)
 	r.topic("other", 1, 2)
-	resp := r.h.produce(r.ctx(), produceRequest(12, 1, "other", map[int32][]byte{0: batch("x")})).Response().(*kmsg.ProduceResponse)
+	resp := r.h.produce(r.ctx(), produceRequest(12, 1, "other", map[int32][]byte{0: batchOf("x")})).Response().(*kmsg.ProduceResponse)
 	p := resp.Topics[0].Partitions[0]
 	require.Equal(t, kerr.NotLeaderForPartition.Code, p.ErrorCode)
 	require.EqualValues(t, 2, p.CurrentLeader.LeaderID)
@@ -141,26 +141,26 @@ func TestProduceTellsTheLeader(t *testing.T) {
 	require.Equal(t, "host", resp.Brokers[0].Host)
 	require.EqualValues(t, 9002, resp.Brokers[0].Port)
 
-	resp = r.h.produce(r.ctx(), produceRequest(9, 1, "other", map[int32][]byte{0: batch("x")})).Response().(*kmsg.ProduceResponse)
+	resp = r.h.produce(r.ctx(), produceRequest(9, 1, "other", map[int32][]byte{0: batchOf("x")})).Response().(*kmsg.ProduceResponse)
 	require.Empty(t, resp.Brokers, "v9 has no room for it")
 }
 
 func TestProduceLastEntryOfAPartitionCounts(t *testing.T) {
 	r := memRig(t)
 	r.topic("a", 1)
-	req := produceRequest(12, -1, "a", map[int32][]byte{0: batch("first")})
-	again := produceRequest(12, -1, "a", map[int32][]byte{0: batch("second")})
+	req := produceRequest(12, -1, "a", map[int32][]byte{0: batchOf("first")})
+	again := produceRequest(12, -1, "a", map[int32][]byte{0: batchOf("second")})
 	req.Topics = append(req.Topics, again.Topics...)
 	out := r.produced(r.h.produce(r.ctx(), req))
 	require.Zero(t, out.ErrorCode)
-	resp := r.fetch(fetchRequest(12, ask{topic: "a"}))
+	resp := r.fetch(fetchRequest(12, fetchAsk{topic: "a"}))
 	require.Equal(t, []string{"second"}, r.values(resp.Topics[0].Partitions[0]))
 }
 
 func TestProduceOnePartitionsErrorLeavesTheOthers(t *testing.T) {
 	r := memRig(t)
 	r.topic("a", 3)
-	req := produceRequest(12, -1, "a", map[int32][]byte{0: batch("x"), 1: nil, 2: batch("y"), 3: batch("z")})
+	req := produceRequest(12, -1, "a", map[int32][]byte{0: batchOf("x"), 1: nil, 2: batchOf("y"), 3: batchOf("z")})
 	resp := r.h.produce(r.ctx(), req).Response().(*kmsg.ProduceResponse)
 	var codes []int16
 	for _, p := range resp.Topics[0].Partitions {
@@ -172,10 +172,10 @@ func TestProduceOnePartitionsErrorLeavesTheOthers(t *testing.T) {
 func TestProduceWithoutAcksAnswersNothingOrCloses(t *testing.T) {
 	r := memRig(t)
 	r.topic("a", 1)
-	answer := r.h.produce(r.ctx(), produceRequest(9, 0, "a", map[int32][]byte{0: batch("x")}))
+	answer := r.h.produce(r.ctx(), produceRequest(9, 0, "a", map[int32][]byte{0: batchOf("x")}))
 	require.True(t, answer.IsNone())
 	require.EqualValues(t, 1, r.partition("a", 0).Log().LogEndOffset())
-	answer = r.h.produce(r.ctx(), produceRequest(9, 0, "nope", map[int32][]byte{0: batch("x")}))
+	answer = r.h.produce(r.ctx(), produceRequest(9, 0, "nope", map[int32][]byte{0: batchOf("x")}))
 	require.ErrorIs(t, answer.Err(), kerr.UnknownTopicOrPartition)
 }
 
@@ -212,10 +212,10 @@ func TestProduceNeedsTheISR(t *testing.T) {
 	id := r.topic("a", 1, 1, 2, 3)
 	r.config("a", "min.insync.replicas", "2")
 	r.apply(&metadata.PartitionChangeRecord{PartitionId: 0, TopicId: id, Isr: []int32{1}, Leader: metadata.NoLeaderChange, LeaderRecoveryState: metadata.NoRecoveryChange})
-	out := r.produce(12, -1, "a", 0, batch("x"))
+	out := r.produce(12, -1, "a", 0, batchOf("x"))
 	require.Equal(t, kerr.NotEnoughReplicas.Code, out.ErrorCode)
 	require.Zero(t, r.partition("a", 0).Log().LogEndOffset(), "nothing was written")
-	require.Zero(t, r.produce(12, 1, "a", 0, batch("x")).ErrorCode, "acks=1 does not ask")
+	require.Zero(t, r.produce(12, 1, "a", 0, batchOf("x")).ErrorCode, "acks=1 does not ask")
 	require.Zero(t, r.partition("a", 0).Log().HighWatermark(), "but the high watermark stands still (KIP-966)")
 }
 
@@ -223,7 +223,7 @@ func TestProduceAcksAllWaitsForTheFollower(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := memRig(t)
 		r.topic("a", 1, 1, 2)
-		answer := r.h.produce(r.ctx(), produceRequest(12, -1, "a", map[int32][]byte{0: batch("x")}))
+		answer := r.h.produce(r.ctx(), produceRequest(12, -1, "a", map[int32][]byte{0: batchOf("x")}))
 		require.True(t, answer.IsLater())
 		done := make(chan kmsg.ProduceResponseTopicPartition)
 		go func() { done <- r.produced(answer) }()
@@ -270,7 +270,7 @@ func TestProduceAcksAllEnds(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := memRig(t)
 				id := r.topic("a", 1, 1, 2)
-				answer := r.h.produce(r.ctx(), produceRequest(12, -1, "a", map[int32][]byte{0: batch("x")}))
+				answer := r.h.produce(r.ctx(), produceRequest(12, -1, "a", map[int32][]byte{0: batchOf("x")}))
 				require.True(t, answer.IsLater())
 				c.do(r, id)
 				out := r.produced(answer)
@@ -288,7 +288,7 @@ func TestProduceAcksAllEnds(t *testing.T) {
 func TestProduceStopsWaitingWithTheServer(t *testing.T) {
 	r := memRig(t)
 	r.topic("a", 1, 1, 2)
-	answer := r.h.produce(r.ctx(), produceRequest(12, -1, "a", map[int32][]byte{0: batch("x")}))
+	answer := r.h.produce(r.ctx(), produceRequest(12, -1, "a", map[int32][]byte{0: batchOf("x")}))
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	resp := answer.Resolve(ctx).Response().(*kmsg.ProduceResponse)
@@ -298,7 +298,7 @@ func TestProduceStopsWaitingWithTheServer(t *testing.T) {
 // followerFetch is a follower's fetch at an offset, which tells that its log ends there.
 func (r *dataRig) followerFetch(broker int32, topic string, index int32, offset int64) *kmsg.FetchResponse {
 	r.t.Helper()
-	req := fetchRequest(15, ask{topic: topic, index: index, offset: offset})
+	req := fetchRequest(15, fetchAsk{topic: topic, index: index, offset: offset})
 	req.ReplicaState.ID, req.ReplicaState.Epoch = broker, int64(broker)*100
 	req.Topics[0].Partitions[0].LogStartOffset = 0
 	return r.fetch(req)

@@ -83,6 +83,8 @@ type fetchCall struct {
 
 func (h *Handlers) fetch(c *server.Ctx, req *kmsg.FetchRequest) server.Answer {
 	s := &scratchOf(c).fetch
+	clear(s.hits) // of the answer before: the server has released its bodies
+	s.hits = s.hits[:0]
 	f := &fetchCall{h: h, c: c, s: s, version: req.Version}
 	f.limits(req)
 	now := clock.Millis(h.Data.Clocks.Real.Now())

@@ -13,6 +13,7 @@ import (
 	"github.com/dohle-io/dohle/broker/replica"
 	"github.com/dohle-io/dohle/broker/server"
 	"github.com/dohle-io/dohle/metadata"
+	"github.com/dohle-io/dohle/protocol"
 )
 
 func TestFetchEveryVersion(t *testing.T) {
@@ -21,7 +22,7 @@ func TestFetchEveryVersion(t *testing.T) {
 	r.mustProduce("a", 0, "x", "y")
 	r.mustProduce("a", 0, "z")
 	for version := int16(4); version <= 18; version++ {
-		resp := r.fetch(fetchRequest(version, ask{topic: "a", offset: 1}))
+		resp := r.fetch(fetchRequest(version, fetchAsk{topic: "a", offset: 1}))
 		require.Zero(t, resp.ErrorCode)
 		require.Len(t, resp.Topics, 1)
 		p := resp.Topics[0].Partitions[0]
@@ -42,7 +43,7 @@ func TestFetchEveryVersion(t *testing.T) {
 func TestFetchLimits(t *testing.T) {
 	r := memRig(t)
 	r.topic("a", 3)
-	size := int32(len(batch("0123456789")))
+	size := int32(len(batchOf("0123456789")))
 	for i := range int32(3) {
 		for range 4 {
 			r.mustProduce("a", i, "0123456789")
@@ -63,7 +64,7 @@ func TestFetchLimits(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			req := fetchRequest(12, ask{"a", 0, 0, c.max[0]}, ask{"a", 1, 0, c.max[1]}, ask{"a", 2, 0, c.max[2]})
+			req := fetchRequest(12, fetchAsk{"a", 0, 0, c.max[0]}, fetchAsk{"a", 1, 0, c.max[1]}, fetchAsk{"a", 2, 0, c.max[2]})
 			for i := range req.Topics[0].Partitions {
 				req.Topics[0].Partitions[i].PartitionMaxBytes = c.max[i]
 			}
@@ -79,11 +80,11 @@ func TestFetchLimits(t *testing.T) {
 func TestFetchMaxBytesOfTheBroker(t *testing.T) {
 	r := memRig(t)
 	r.topic("a", 1)
-	size := len(batch("x"))
+	size := len(batchOf("x"))
 	r.mustProduce("a", 0, "x")
 	r.mustProduce("a", 0, "x")
 	r.h.Data.fetchMaxBytes = size
-	resp := r.fetch(fetchRequest(12, ask{topic: "a"}))
+	resp := r.fetch(fetchRequest(12, fetchAsk{topic: "a"}))
 	require.Len(t, resp.Topics[0].Partitions[0].RecordBatches, size)
 }
 
@@ -97,25 +98,25 @@ func TestFetchErrors(t *testing.T) {
 	cases := []struct {
 		name    string
 		version int16
-		ask     ask
+		ask     fetchAsk
 		epoch   int32
 		last    int32
 		replica int32
 		want    *kerr.Error
 	}{
-		{"unknown topic", 12, ask{topic: "nope"}, -1, -1, -1, kerr.UnknownTopicOrPartition},
-		{"unknown partition", 12, ask{topic: "a", index: 5}, -1, -1, -1, kerr.UnknownTopicOrPartition},
-		{"unknown id", 13, ask{topic: "nope"}, -1, -1, -1, kerr.UnknownTopicID},
-		{"unknown partition by id", 13, ask{topic: "a", index: 5}, -1, -1, -1, kerr.UnknownTopicOrPartition},
-		{"not here", 12, ask{topic: "other"}, -1, -1, -1, kerr.NotLeaderForPartition},
-		{"beyond the end", 12, ask{topic: "a", offset: 2}, -1, -1, -1, kerr.OffsetOutOfRange},
-		{"below the start", 12, ask{topic: "a", offset: -1}, -1, -1, -1, kerr.OffsetOutOfRange},
-		{"old leader epoch", 12, ask{topic: "a"}, epoch - 1, -1, -1, kerr.FencedLeaderEpoch},
-		{"future leader epoch", 12, ask{topic: "a"}, epoch + 1, -1, -1, kerr.UnknownLeaderEpoch},
-		{"this leader epoch", 12, ask{topic: "a"}, epoch, -1, -1, nil},
-		{"unknown follower", 12, ask{topic: "a"}, -1, -1, 3, kerr.NotLeaderForPartition},
-		{"unknown follower with an epoch", 12, ask{topic: "a"}, epoch, -1, 3, kerr.UnknownLeaderEpoch},
-		{"an epoch nobody knows", 12, ask{topic: "a"}, -1, epoch + 7, -1, kerr.OffsetOutOfRange},
+		{"unknown topic", 12, fetchAsk{topic: "nope"}, -1, -1, -1, kerr.UnknownTopicOrPartition},
+		{"unknown partition", 12, fetchAsk{topic: "a", index: 5}, -1, -1, -1, kerr.UnknownTopicOrPartition},
+		{"unknown id", 13, fetchAsk{topic: "nope"}, -1, -1, -1, kerr.UnknownTopicID},
+		{"unknown partition by id", 13, fetchAsk{topic: "a", index: 5}, -1, -1, -1, kerr.UnknownTopicOrPartition},
+		{"not here", 12, fetchAsk{topic: "other"}, -1, -1, -1, kerr.NotLeaderForPartition},
+		{"beyond the end", 12, fetchAsk{topic: "a", offset: 2}, -1, -1, -1, kerr.OffsetOutOfRange},
+		{"below the start", 12, fetchAsk{topic: "a", offset: -1}, -1, -1, -1, kerr.OffsetOutOfRange},
+		{"old leader epoch", 12, fetchAsk{topic: "a"}, epoch - 1, -1, -1, kerr.FencedLeaderEpoch},
+		{"future leader epoch", 12, fetchAsk{topic: "a"}, epoch + 1, -1, -1, kerr.UnknownLeaderEpoch},
+		{"this leader epoch", 12, fetchAsk{topic: "a"}, epoch, -1, -1, nil},
+		{"unknown follower", 12, fetchAsk{topic: "a"}, -1, -1, 3, kerr.NotLeaderForPartition},
+		{"unknown follower with an epoch", 12, fetchAsk{topic: "a"}, epoch, -1, 3, kerr.UnknownLeaderEpoch},
+		{"an epoch nobody knows", 12, fetchAsk{topic: "a"}, -1, epoch + 7, -1, kerr.OffsetOutOfRange},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -139,21 +140,21 @@ func TestFetchErrors(t *testing.T) {
 func TestFetchNamesTheLeader(t *testing.T) {
 	r := memRig(t)
 	r.topic("other", 2, 2)
-	resp := r.fetch(fetchRequest(16, ask{topic: "other"}, ask{topic: "other", index: 1}))
+	resp := r.fetch(fetchRequest(16, fetchAsk{topic: "other"}, fetchAsk{topic: "other", index: 1}))
 	require.EqualValues(t, 2, resp.Topics[0].Partitions[0].CurrentLeader.LeaderID)
 	require.Len(t, resp.Brokers, 1)
 	require.EqualValues(t, 9002, resp.Brokers[0].Port)
-	resp = r.fetch(fetchRequest(15, ask{topic: "other"}))
+	resp = r.fetch(fetchRequest(15, fetchAsk{topic: "other"}))
 	require.EqualValues(t, -1, resp.Topics[0].Partitions[0].CurrentLeader.LeaderID)
 }
 
 func TestFetchTellsDivergence(t *testing.T) {
 	r := memRig(t)
 	id := r.topic("a", 1, 1, 2)
-	r.produce(12, 1, "a", 0, batch("epoch 0"))
+	r.produce(12, 1, "a", 0, batchOf("epoch 0"))
 	r.apply(&metadata.PartitionChangeRecord{TopicId: id, Leader: 1, LeaderRecoveryState: metadata.NoRecoveryChange})
-	r.produce(12, 1, "a", 0, batch("epoch 1"))
-	req := fetchRequest(12, ask{topic: "a", offset: 2})
+	r.produce(12, 1, "a", 0, batchOf("epoch 1"))
+	req := fetchRequest(12, fetchAsk{topic: "a", offset: 2})
 	req.ReplicaID, req.MaxWaitMillis = 2, 60_000
 	req.Topics[0].Partitions[0].LastFetchedEpoch = 0
 	p := r.fetch(req).Topics[0].Partitions[0]
@@ -167,9 +168,11 @@ func TestFetchTellsDivergence(t *testing.T) {
 func TestFetchIsBoundedByTheHighWatermark(t *testing.T) {
 	r := memRig(t)
 	r.topic("a", 1, 1, 2)
-	r.produce(12, 1, "a", 0, batch("x"))
-	r.produce(12, 1, "a", 0, batch("y"))
-	consumer := func() kmsg.FetchResponseTopicPartition { return r.fetch(fetchRequest(12, ask{topic: "a"})).Topics[0].Partitions[0] }
+	r.produce(12, 1, "a", 0, batchOf("x"))
+	r.produce(12, 1, "a", 0, batchOf("y"))
+	consumer := func() kmsg.FetchResponseTopicPartition {
+		return r.fetch(fetchRequest(12, fetchAsk{topic: "a"})).Topics[0].Partitions[0]
+	}
 	require.Empty(t, consumer().RecordBatches)
 	got := r.followerFetch(2, "a", 0, 0).Topics[0].Partitions[0]
 	require.Equal(t, []string{"x", "y"}, r.values(got), "followers read to the end")
@@ -184,7 +187,7 @@ func TestFetchIsBoundedByTheHighWatermark(t *testing.T) {
 func TestFetchOfARestartedFollowerWithItsOldEpochIsRefused(t *testing.T) {
 	r := memRig(t)
 	r.topic("a", 1, 1, 2)
-	req := fetchRequest(15, ask{topic: "a"})
+	req := fetchRequest(15, fetchAsk{topic: "a"})
 	req.ReplicaState.ID, req.ReplicaState.Epoch = 2, 199 // it is registered with 200
 	require.Equal(t, kerr.NotLeaderForPartition.Code, r.fetch(req).Topics[0].Partitions[0].ErrorCode)
 }
@@ -224,7 +227,7 @@ func TestFetchWaits(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := memRig(t)
 				r.topic("a", 2)
-				req := fetchRequest(12, ask{topic: "a"}, ask{topic: "a", index: 1})
+				req := fetchRequest(12, fetchAsk{topic: "a"}, fetchAsk{topic: "a", index: 1})
 				if c.session {
 					req.SessionEpoch = 0
 					req.SessionID, req.SessionEpoch = r.fetch(req).SessionID, 1
@@ -272,7 +275,7 @@ func TestFetchUnknownTopicsDoNotEndTheWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := memRig(t)
 		r.topic("a", 1)
-		req := fetchRequest(12, ask{topic: "nope"}, ask{topic: "a"})
+		req := fetchRequest(12, fetchAsk{topic: "nope"}, fetchAsk{topic: "a"})
 		req.MaxWaitMillis = 500
 		start := time.Now()
 		resp := r.fetch(req)
@@ -280,7 +283,7 @@ func TestFetchUnknownTopicsDoNotEndTheWait(t *testing.T) {
 		require.Equal(t, "a", resp.Topics[0].Topic, "they come last")
 		require.Equal(t, kerr.UnknownTopicOrPartition.Code, resp.Topics[1].Partitions[0].ErrorCode)
 
-		req = fetchRequest(12, ask{topic: "nope"})
+		req = fetchRequest(12, fetchAsk{topic: "nope"})
 		req.MaxWaitMillis = 60_000
 		r.fetch(req) // at once: nothing could come
 		require.Equal(t, 500*time.Millisecond, time.Since(start))
@@ -288,7 +291,7 @@ func TestFetchUnknownTopicsDoNotEndTheWait(t *testing.T) {
 }
 
 // poll is the next poll of a session.
-func (r *dataRig) poll(version int16, id, epoch int32, asks ...ask) *kmsg.FetchResponse {
+func (r *dataRig) poll(version int16, id, epoch int32, asks ...fetchAsk) *kmsg.FetchResponse {
 	req := fetchRequest(version, asks...)
 	req.SessionID, req.SessionEpoch = id, epoch
 	return r.fetch(req)
@@ -308,8 +311,8 @@ func TestFetchSessionTellsOnlyNews(t *testing.T) {
 		t.Run(fmt.Sprint("v", version), func(t *testing.T) {
 			r := memRig(t)
 			r.topic("a", 3)
-			size := len(batch("x"))
-			first := r.poll(version, 0, 0, ask{topic: "a"}, ask{topic: "a", index: 1}, ask{topic: "a", index: 2})
+			size := len(batchOf("x"))
+			first := r.poll(version, 0, 0, fetchAsk{topic: "a"}, fetchAsk{topic: "a", index: 1}, fetchAsk{topic: "a", index: 2})
 			id := first.SessionID
 			require.NotZero(t, id)
 			require.Equal(t, []string{"0:0/0", "1:0/0", "2:0/0"}, answered(first), "a full fetch answers all")
@@ -318,7 +321,7 @@ func TestFetchSessionTellsOnlyNews(t *testing.T) {
 			r.mustProduce("a", 1, "x")
 			require.Equal(t, []string{fmt.Sprint("1:0/", size)}, answered(r.poll(version, id, 2)))
 			require.Equal(t, []string{fmt.Sprint("1:0/", size)}, answered(r.poll(version, id, 3)), "the client has not moved on")
-			require.Empty(t, answered(r.poll(version, id, 4, ask{topic: "a", index: 1, offset: 1})))
+			require.Empty(t, answered(r.poll(version, id, 4, fetchAsk{topic: "a", index: 1, offset: 1})))
 
 			// Partitions that got records come last the next time.
 			for i := range int32(3) {
@@ -329,7 +332,7 @@ func TestFetchSessionTellsOnlyNews(t *testing.T) {
 			// A log start that moved is news.
 			_, err := r.partition("a", 0).DeleteRecords(1)
 			require.NoError(t, err)
-			got := r.poll(version, id, 6, ask{topic: "a", index: 0, offset: 1}, ask{topic: "a", index: 1, offset: 2}, ask{topic: "a", index: 2, offset: 1})
+			got := r.poll(version, id, 6, fetchAsk{topic: "a", index: 0, offset: 1}, fetchAsk{topic: "a", index: 1, offset: 2}, fetchAsk{topic: "a", index: 2, offset: 1})
 			require.Equal(t, []string{"0:0/0"}, answered(got))
 			_, err = r.partition("a", 2).DeleteRecords(1)
 			require.NoError(t, err)
@@ -340,14 +343,14 @@ func TestFetchSessionTellsOnlyNews(t *testing.T) {
 			require.Equal(t, kerr.FetchSessionIDNotFound.Code, r.poll(version, id+1, 9).ErrorCode)
 
 			// Epoch 0 closes the session and opens another (robustness F12).
-			again := r.poll(version, id, 0, ask{topic: "a"})
+			again := r.poll(version, id, 0, fetchAsk{topic: "a"})
 			require.NotZero(t, again.SessionID)
 			require.NotEqual(t, id, again.SessionID)
 			require.Equal(t, kerr.FetchSessionIDNotFound.Code, r.poll(version, id, 9).ErrorCode)
 			require.Equal(t, 1, r.h.Data.Sessions.Len())
 
 			// Epoch -1 closes it and opens none.
-			last := r.poll(version, again.SessionID, -1, ask{topic: "a", offset: 1})
+			last := r.poll(version, again.SessionID, -1, fetchAsk{topic: "a", offset: 1})
 			require.Zero(t, last.SessionID)
 			require.Zero(t, r.h.Data.Sessions.Len())
 			n := 0
@@ -362,7 +365,7 @@ func TestFetchSessionTellsOnlyNews(t *testing.T) {
 func TestFetchSessionErrorIsToldAgainUntilItIsGone(t *testing.T) {
 	r := memRig(t)
 	r.topic("a", 1)
-	first := r.poll(13, 0, 0, ask{topic: "a"}, ask{topic: "late"})
+	first := r.poll(13, 0, 0, fetchAsk{topic: "a"}, fetchAsk{topic: "late"})
 	require.Equal(t, []string{"0:0/0", "0:100/0"}, answered(first))
 	for epoch := int32(1); epoch < 3; epoch++ {
 		require.Equal(t, []string{"0:100/0"}, answered(r.poll(13, first.SessionID, epoch)))
@@ -376,13 +379,13 @@ func TestFetchSessionSurvivesARecreatedTopic(t *testing.T) {
 	r := memRig(t)
 	id := r.topic("a", 1)
 	r.mustProduce("a", 0, "old")
-	first := r.poll(12, 0, 0, ask{topic: "a", offset: 1})
+	first := r.poll(12, 0, 0, fetchAsk{topic: "a", offset: 1})
 	r.apply(&metadata.RemoveTopicRecord{TopicId: id})
 	require.Equal(t, []string{"0:3/0"}, answered(r.poll(12, first.SessionID, 1)))
 	other := topicID("another id")
-	r.apply(&metadata.TopicRecord{Name: "a", TopicId: other}, &metadata.PartitionRecord{TopicId: other, Replicas: []int32{1}, Isr: []int32{1}, Leader: 1, Directories: make([]([16]byte), 1)[:0]})
+	r.apply(&metadata.TopicRecord{Name: "a", TopicId: other}, &metadata.PartitionRecord{TopicId: other, Replicas: []int32{1}, Isr: []int32{1}, Leader: 1, Directories: make([]protocol.UUID, 1)})
 	r.mustProduce("a", 0, "new")
-	resp := r.poll(12, first.SessionID, 2, ask{topic: "a", offset: 0})
+	resp := r.poll(12, first.SessionID, 2, fetchAsk{topic: "a", offset: 0})
 	require.Equal(t, []string{"new"}, r.values(resp.Topics[0].Partitions[0]))
 }
 
@@ -390,7 +393,7 @@ func TestFetchSessionTakenOverByALaterPollAnswersInvalidEpoch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := memRig(t)
 		r.topic("a", 1)
-		id := r.poll(12, 0, 0, ask{topic: "a"}).SessionID
+		id := r.poll(12, 0, 0, fetchAsk{topic: "a"}).SessionID
 		req := fetchRequest(12)
 		req.SessionID, req.SessionEpoch, req.MaxWaitMillis = id, 1, 10_000
 		c := r.ctx()
@@ -410,9 +413,9 @@ func TestFetchSessionTakenOverByALaterPollAnswersInvalidEpoch(t *testing.T) {
 func TestFetchSessionIdlePollDoesNotAllocatePerPartition(t *testing.T) {
 	r := memRig(t)
 	r.topic("a", 500)
-	var asks []ask
+	var asks []fetchAsk
 	for i := range int32(500) {
-		asks = append(asks, ask{topic: "a", index: i})
+		asks = append(asks, fetchAsk{topic: "a", index: i})
 	}
 	id, epoch := r.poll(13, 0, 0, asks...).SessionID, int32(0)
 	c := r.ctx()
@@ -428,7 +431,7 @@ func TestFetchSessionIdlePollDoesNotAllocatePerPartition(t *testing.T) {
 func TestFetchOfFollowersKeepsThemInSyncWhileIdle(t *testing.T) {
 	r := memRig(t)
 	r.topic("a", 1, 1, 2)
-	req := fetchRequest(15, ask{topic: "a"})
+	req := fetchRequest(15, fetchAsk{topic: "a"})
 	req.ReplicaState.ID, req.ReplicaState.Epoch, req.SessionEpoch = 2, 200, 0
 	id := r.fetch(req).SessionID
 	req.SessionID, req.Topics = id, nil

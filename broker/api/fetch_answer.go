@@ -179,16 +179,12 @@ func (f *fetchCall) encode() ([]byte, []int) {
 	return head, cuts
 }
 
-// aborted lists the aborted transactions that reach into the records read.
+// aborted lists the aborted transactions that reach into the records read, and maybe some behind them.
 func (f *fetchCall) aborted(part *fetchPart, hit *fetchHit) []kmsg.FetchResponseTopicPartitionAbortedTransaction {
 	if hit.Slice.Len() == 0 {
 		return noAborted
 	}
-	to := hit.Slice.NextOffset()
-	if to < 0 {
-		to = hit.LastStable
-	}
-	list, err := part.p.Log().AbortedTransactions(part.offset, to)
+	list, err := part.p.Log().AbortedTransactions(part.offset, hit.LastStable)
 	if err != nil {
 		f.h.Data.Log.Error().Err(err).Str("topic", part.name).Int32("partition", part.index).Msg("can't list aborted transactions")
 	}

@@ -27,7 +27,9 @@ func sessionOf(c *FetchSessions, n int, privileged bool, now int64) *fetchSessio
 	return c.open(order, replica.NewWake(), "User:a", privileged, false, now)
 }
 
-func newSessions(slots int) *FetchSessions { return NewFetchSessions(slots, rand.New(rand.NewPCG(1, 1))) }
+func newSessions(slots int) *FetchSessions {
+	return NewFetchSessions(slots, rand.New(rand.NewPCG(1, 1)))
+}
 
 func incremental(version int16, id, epoch int32, add []int32, forget []int32) *kmsg.FetchRequest {
 	req := fetchRequest(version)

@@ -34,7 +34,6 @@ func LogConfig(v config.View) storage.LogConfig {
 		FlushMessages:      config.FlushMessages.Get(v),
 		FlushMs:            millis(config.FlushMs.Get(v)),
 		FileDeleteDelayMs:  millis(config.FileDeleteDelayMs.Get(v)),
-		Preallocate:        config.Preallocate.Get(v),
 	}
 	if internal, ok := config.InternalSegmentBytes.Find(v); ok {
 		c.SegmentBytes = bounded32(internal) // below the public minimum, for tests

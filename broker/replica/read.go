@@ -165,9 +165,10 @@ func (p *Partition) EndOfEpoch(epoch, currentLeaderEpoch int32, needLeader bool)
 // replicas must reach. The new log start is durable when it returns (robustness S5).
 //
 // Errors: NOT_LEADER_OR_FOLLOWER, POLICY_VIOLATION, OFFSET_OUT_OF_RANGE, KAFKA_STORAGE_ERROR.
+//
+// No lock is held: the new start is fsynced. Offsets up to the high watermark may be given up in any role; who lost
+// the leadership meanwhile says so.
 func (p *Partition) DeleteRecords(offset int64) (required int64, err error) {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
 	if err := p.check(p.state.Load(), -1, true); err != nil {
 		return 0, err
 	}
@@ -181,7 +182,10 @@ func (p *Partition) DeleteRecords(offset int64) (required int64, err error) {
 	if offset < 0 || offset > hw {
 		return 0, fmt.Errorf("offset %d of %s is not in 0 to %d: %w", offset, p.tp, hw, kerr.OffsetOutOfRange)
 	}
-	return offset, p.log.IncrementLogStartOffset(offset)
+	if err := p.log.IncrementLogStartOffset(offset); err != nil {
+		return 0, err
+	}
+	return offset, p.check(p.state.Load(), -1, true)
 }
 
 // Deleted reports whether all live replicas' logs start at required or later, and where the lowest starts.

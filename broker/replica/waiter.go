@@ -170,3 +170,6 @@ func (l *waiters) notify(b bounds) {
 		w = next
 	}
 }
+
+// Watched is the number of armed watches, for tests and metrics.
+func (p *Partition) Watched() int { return int(p.waiters.count.Load()) }
