@@ -68,6 +68,19 @@ func errorResponse(req kmsg.Request, err error) kmsg.Response {
 			item.Topic, item.ErrorCode = &q.Topics[i].Topic, code
 			r.Topics = append(r.Topics, item)
 		}
+	case *kmsg.ElectLeadersRequest:
+		r := resp.(*kmsg.ElectLeadersResponse)
+		r.ErrorCode = code
+		for _, t := range q.Topics {
+			item := kmsg.NewElectLeadersResponseTopic()
+			item.Topic = t.Topic
+			for _, p := range t.Partitions {
+				part := kmsg.NewElectLeadersResponseTopicPartition()
+				part.Partition, part.ErrorCode, part.ErrorMessage = p, code, message
+				item.Partitions = append(item.Partitions, part)
+			}
+			r.Topics = append(r.Topics, item)
+		}
 	default:
 		setTopError(resp, code, message)
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -23,20 +24,25 @@ var Table = []API{
 	initProducerID,             // 22
 	offsetForLeaderEpoch,       // 23
 	describeConfigs,            // 32
+	alterConfigs,               // 33
 	describeLogDirs,            // 35
 	createPartitions,           // 37
+	electLeaders,               // 43
+	incrementalAlterConfigs,    // 44
 	listPartitionReassignments, // 46
 	vote,                       // 52
 	beginQuorumEpoch,           // 53
 	endQuorumEpoch,             // 54
 	describeQuorum,             // 55
 	alterPartition,             // 56
+	updateFeatures,             // 57
 	envelope,                   // 58
 	fetchSnapshot,              // 59
 	describeCluster,            // 60
 	describeProducers,          // 61
 	brokerRegistration,         // 62
 	brokerHeartbeat,            // 63
+	unregisterBroker,           // 64
 	allocateProducerIDs,        // 67
 	controllerRegistration,     // 70
 	getTelemetrySubscriptions,  // 71
@@ -103,7 +109,7 @@ func defineTable[R any, Q request[R], P kmsg.Response](minVersion, maxVersion in
 
 func declare[R any, Q request[R]](minVersion, maxVersion int16, on Listeners, run handler) API {
 	key := Q(new(R)).Key()
-	a := API{Key: key, Name: kmsg.Key(key).Name(), Min: minVersion, Max: maxVersion, advertisedMin: minVersion}
+	a := API{Key: key, Name: kafkaName(key), Min: minVersion, Max: maxVersion, advertisedMin: minVersion}
 	if on&OnBroker != 0 {
 		a.onBroker = run
 	}
@@ -111,6 +117,15 @@ func declare[R any, Q request[R]](minVersion, maxVersion int16, on Listeners, ru
 		a.onController = run
 	}
 	return a
+}
+
+// kafkaName is Kafka's name of a request; kmsg writes initialisms its own way.
+func kafkaName(key int16) string {
+	name := kmsg.NameForKey(key)
+	if key == 45 {
+		return "AlterPartitionReassignments"
+	}
+	return strings.NewReplacer("ID", "Id", "ACL", "Acl", "SASL", "Sasl", "SCRAM", "Scram").Replace(name)
 }
 
 // pipelined lets the row answer Later (Produce).
