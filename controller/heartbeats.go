@@ -67,6 +67,9 @@ func Heartbeat(s *State, call Call, req *kmsg.BrokerHeartbeatRequest) Decision {
 		switch {
 		case next == stateFenced || next == stateStop:
 			n.shutdownOffset = -1
+			if next == stateStop {
+				n.conn = 0 // it goes: its id is free
+			}
 		case next == stateLeaving && n.shutdownOffset < 0:
 			n.shutdownOffset = last
 		}
