@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -25,6 +26,9 @@ type disk struct {
 	part   vfs.File // the snapshot being fetched; only the loop touches it
 	partID SnapshotID
 
+	point      int64 // what recoveryPointFile says; only the loop touches it
+	sincePoint int   // bytes appended since
+
 	mu        sync.Mutex
 	snapshots []SnapshotID // sorted
 }
@@ -47,13 +51,19 @@ func openDisk(o *Options) (*disk, Stored, error) {
 	if err != nil {
 		return nil, st, err
 	}
+	if d.point, err = d.loadRecoveryPoint(); err != nil {
+		return nil, st, err
+	}
+	if installing != nil { // the log is about to be emptied, or was
+		d.point = 0
+	}
 	cfg := storage.DefaultLogConfig()
 	cfg.SegmentBytes, cfg.SegmentMs = o.Limits.SegmentBytes, o.Limits.SegmentAge.Milliseconds()
 	cfg.MaxMessageBytes = MaxBatchBytes
 	cfg.RetentionMs, cfg.RetentionBytes = -1, -1
 	cfg.FileDeleteDelayMs = o.Limits.DeleteDelay.Milliseconds()
 	d.log, err = storage.OpenLog(storage.LogOptions{FS: o.FS, Clocks: o.Clocks, Log: o.Log, Codecs: o.Codecs, Dir: d.dir,
-		Partition: protocol.TopicPartition{Topic: TopicName, Partition: Partition}, TopicID: TopicID, Config: cfg})
+		Partition: protocol.TopicPartition{Topic: TopicName, Partition: Partition}, TopicID: TopicID, Config: cfg, RecoveryPoint: d.point})
 	if err != nil {
 		return nil, st, fmt.Errorf("metadata log %s: %w", d.dir, err)
 	}
@@ -149,6 +159,9 @@ func (d *disk) stored(state ElectionState) (Stored, error) {
 			if err != nil {
 				return st, fmt.Errorf("metadata log %s at offset %d: %w", d.dir, next, err)
 			}
+			if !batch.VerifyCRC() {
+				return st, fmt.Errorf("metadata log %s: the batch at offset %d fails its checksum", d.dir, next)
+			}
 			if batch.IsControl() {
 				ms, err := membershipIn(batch)
 				if err != nil {
@@ -228,11 +241,19 @@ func (d *disk) apply(w Write) error {
 	case SaveState:
 		return saveQuorumState(d.fs, d.dir, w.State, w.KRaftVersion)
 	case AppendBatches:
+		d.sincePoint += len(w.Bytes)
 		_, err := d.log.AppendAsFollower(w.Bytes)
 		return err
 	case SyncLog:
-		return d.log.Flush(d.log.LogEndOffset())
+		end := d.log.LogEndOffset()
+		if err := d.log.Flush(end); err != nil || d.sincePoint < pointEvery {
+			return err
+		}
+		return d.raisePoint(end)
 	case TruncateLog:
+		if err := d.lowerPoint(w.Offset); err != nil {
+			return err
+		}
 		if err := d.log.TruncateTo(w.Offset); err != nil {
 			return err
 		}
@@ -290,6 +311,9 @@ func (d *disk) install(id SnapshotID) error {
 
 // emptyBehind starts the log at the snapshot's end and forgets older snapshots.
 func (d *disk) emptyBehind(id SnapshotID) error {
+	if err := d.lowerPoint(0); err != nil {
+		return err
+	}
 	if err := d.log.TruncateFullyAndStartAt(id.EndOffset); err != nil {
 		return err
 	}
@@ -323,5 +347,9 @@ func (d *disk) dropPart() error {
 
 func (d *disk) close() error {
 	_ = d.dropPart()
-	return d.log.Close()
+	end := d.log.LogEndOffset()
+	if err := d.log.Flush(end); err != nil {
+		return errors.Join(err, d.log.Close())
+	}
+	return errors.Join(d.log.Close(), d.raisePoint(end))
 }

@@ -38,5 +38,8 @@ func WriteBootstrap(fsys vfs.FS, dir string, b Bootstrap) error {
 	if err := w.finish(); err != nil {
 		return err
 	}
-	return fsys.SyncDir(dir)
+	if err := fsys.SyncDir(dir); err != nil {
+		return err
+	}
+	return fsys.SyncDir(path.Dir(dir)) // dir itself may be new
 }
