@@ -255,8 +255,12 @@ func (l *Log) writeLocked(records []byte, first, next, maxTimestamp int64, cfg *
 	}
 	seg := l.active()
 	if l.mustRollLocked(seg, int64(len(records)), next-1, maxTimestamp, cfg) {
+		base := l.logEnd.Load() // not first, as Kafka: see recover, which takes a hole between segments for lost bytes
+		if next-1-base > math.MaxInt32 {
+			base = first
+		}
 		var err error
-		if seg, err = l.rollLocked(first); err != nil {
+		if seg, err = l.rollLocked(base); err != nil {
 			return err
 		}
 	}

@@ -20,7 +20,7 @@ type Dir struct {
 	lock  io.Closer
 	err   atomic.Pointer[error] // why it is offline
 
-	marks   atomic.Bool // a high watermark has moved since they were written
+	marks atomic.Bool // a high watermark has moved since they were written
 
 	// writeMu is held while a checkpoint is written, before mu.
 	writeMu sync.Mutex
@@ -202,14 +202,34 @@ func (d *Dir) writeLogStarts() error {
 	return d.writeStartsHolding()
 }
 
+// writeLogStart writes the checkpoint with a start for one partition that its log does not have yet.
+func (d *Dir) writeLogStart(tp protocol.TopicPartition, start int64) error {
+	if d.store == nil {
+		return nil
+	}
+	d.writeMu.Lock()
+	defer d.writeMu.Unlock()
+	list := d.snapshot(func(l *Log) (int64, bool) {
+		if l.tp == tp {
+			return start, true
+		}
+		return l.checkpointedStart()
+	})
+	return d.write(logStartName, list)
+}
+
+// checkpointedStart is the log start, and whether it has to be written down: one that is the base of the first segment
+// follows from its name.
+func (l *Log) checkpointedStart() (int64, bool) {
+	start := l.logStart.Load()
+	return start, start > l.segments()[0].base
+}
+
 func (d *Dir) writeStartsHolding() error {
 	d.mu.Lock()
 	d.starts = false
 	d.mu.Unlock()
-	return d.write(logStartName, d.snapshot(func(l *Log) (int64, bool) {
-		start := l.logStart.Load()
-		return start, start > l.segments()[0].base
-	}))
+	return d.write(logStartName, d.snapshot((*Log).checkpointedStart))
 }
 
 func (d *Dir) writeHighWatermarksHolding() error {

@@ -191,7 +191,7 @@ func TestAKilledDirectoryOfKafkaIsRecovered(t *testing.T) {
 	}
 	epoch, ok := txn.LatestEpoch()
 	require.True(t, ok)
-	require.Equal(t, int32(1), epoch)
+	require.Equal(t, int32(2), epoch)
 
 	deleted, _ := b.store.Log(protocol.TopicPartition{Topic: "deleted"})
 	require.Equal(t, int64(11), deleted.LogStartOffset())

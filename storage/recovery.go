@@ -200,21 +200,21 @@ func (l *Log) loadSmallFiles(files map[string]int64) error {
 			l.logger.Warn().Err(err).Str("partition", l.name).Msg("partition.metadata is dropped")
 		}
 	}
-	if size, ok := files[epochCheckpointName]; ok && size > 0 {
+	if files[epochCheckpointName] > 0 {
 		b, err := vfs.ReadFile(l.files.fs, l.file(epochCheckpointName), maxCheckpoint)
 		if err != nil {
 			return err
 		}
-		if l.epochs.list, err = parseEpochs(l.file(epochCheckpointName), b); err != nil {
-			l.logger.Warn().Err(err).Str("partition", l.name).Msg("leader-epoch-checkpoint is dropped and rebuilt from the batches")
-			l.epochs.list = nil
-			return l.epochsFromBatches(files)
+		if l.epochs.list, err = parseEpochs(l.file(epochCheckpointName), b); err == nil {
+			return nil
 		}
+		l.logger.Warn().Err(err).Str("partition", l.name).Msg("leader-epoch-checkpoint is dropped and rebuilt from the batches")
 	}
-	return nil
+	return l.epochsFromBatches(files)
 }
 
-// epochsFromBatches reads the epoch of every batch of the log, which is slow and only done when the checkpoint is torn.
+// epochsFromBatches reads the epoch of every batch of the log, which is slow and only done when the checkpoint is
+// torn, empty or missing: a rename that was not flushed can leave any of these.
 func (l *Log) epochsFromBatches(files map[string]int64) error {
 	for _, name := range sortedNames(files) {
 		if _, suffix, ok := parseOffsetName(name); !ok || suffix != logSuffix {
@@ -396,6 +396,10 @@ func (l *Log) recover(point int64) error {
 		}
 		next = seg.end
 		l.producers.end = seg.end
+		if bad == nil && i < len(list)-1 && list[i+1].base != seg.end && list[i+1].base > point {
+			// A segment starts where the one before it ends (rollLocked), so bytes are missing that were not flushed.
+			bad = &CorruptError{seg.logName(), seg.size, fmt.Sprintf("the file ends at offset %d, the next segment starts at %d", seg.end, list[i+1].base)}
+		}
 		if bad == nil {
 			if i < len(list)-1 {
 				seg.end = list[i+1].base

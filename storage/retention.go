@@ -25,22 +25,33 @@ func (l *Log) IncrementLogStartOffset(offset int64) error {
 		l.mu.Unlock()
 		return fmt.Errorf("log start of %s cannot be %d, above the high watermark %d: %w", l.tp, offset, hw, kerr.OffsetOutOfRange)
 	}
-	moved, err := l.raiseStartLocked(offset)
+	moved := l.raiseStartLocked(offset)
 	l.mu.Unlock()
-	if err != nil || !moved {
+	if !moved {
+		return nil
+	}
+	if err := l.dir.writeLogStarts(); err != nil {
 		return err
 	}
-	return l.dir.writeLogStarts()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.trimEpochsLocked()
 }
 
-func (l *Log) raiseStartLocked(offset int64) (moved bool, err error) {
+func (l *Log) raiseStartLocked(offset int64) (moved bool) {
 	if offset <= l.logStart.Load() {
-		return false, nil
+		return false
 	}
 	l.logStart.Store(offset)
-	l.epochs.truncateStart(offset)
 	l.txns.replicated(offset)
-	return true, l.writeEpochsLocked()
+	return true
+}
+
+// trimEpochsLocked forgets epochs that ended below the log start. Only after the start is on the disk, or the records
+// are gone: a crash must not find records whose epoch nobody knows.
+func (l *Log) trimEpochsLocked() error {
+	l.epochs.truncateStart(l.logStart.Load())
+	return l.writeEpochsLocked()
 }
 
 // DeleteOldSegments applies retention.bytes, retention.ms and the log start to the log, on the broker's clock. Only
@@ -121,7 +132,7 @@ func (l *Log) deleteFirstUnlock(n int) (int, error) {
 	}
 	gone := list[:n]
 	l.setSegments(slices.Clone(list[n:]))
-	_, err := l.raiseStartLocked(list[n].base)
+	l.raiseStartLocked(list[n].base)
 	var snapshots []int64
 	l.snapshots = slices.DeleteFunc(l.snapshots, func(at int64) bool {
 		if at < list[n].base {
@@ -133,6 +144,7 @@ func (l *Log) deleteFirstUnlock(n int) (int, error) {
 	l.pending = slices.DeleteFunc(l.pending, func(p pendingSnapshot) bool { return p.offset < list[n].base })
 	l.retireSnapshots(snapshots)
 	l.retire(gone)
+	err := l.trimEpochsLocked()
 	l.mu.Unlock()
 	if err != nil {
 		return 0, err

@@ -151,7 +151,13 @@ func Open(o Options) (_ *Store, err error) {
 
 // identify locks d and checks who it belongs to.
 func (s *Store) identify(d *Dir) error {
-	if err := s.o.FS.MkdirAll(d.path); err != nil {
+	_, err := s.o.FS.Stat(d.path)
+	if isNotExist(err) {
+		if err = s.o.FS.MkdirAll(d.path); err == nil {
+			err = s.o.FS.SyncDir(path.Dir(d.path))
+		}
+	}
+	if err != nil {
 		d.fail(fmt.Errorf("%s: %w", d.path, err))
 		return nil
 	}

@@ -3,6 +3,7 @@ package storage
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -165,14 +166,23 @@ func (l *Log) TruncateFullyAndStartAt(offset int64) error {
 	if err := l.lowerRecoveryPoint(0); err != nil {
 		return err
 	}
+	// The new start first: from here on, whatever a crash leaves of the old records, the next start drops it, because
+	// it ends below the log start.
+	if err := l.dir.writeLogStart(l.tp, offset); err != nil {
+		return err
+	}
 	l.mu.Lock()
 	if err := l.usableLocked(); err != nil {
 		l.mu.Unlock()
 		return err
 	}
 	err := l.startAtLocked(offset)
+	made := l.made
 	l.mu.Unlock()
-	if err != nil {
+	if err != nil || !made {
+		return err
+	}
+	if err := l.flushHolding(false); err != nil { // what was cut does not come back
 		return err
 	}
 	return l.dir.writeLogStarts()
@@ -180,14 +190,16 @@ func (l *Log) TruncateFullyAndStartAt(offset int64) error {
 
 // startAtLocked needs a recovery point of 0 in the checkpoint, so that a crash in the middle finds nothing missing.
 func (l *Log) startAtLocked(offset int64) error {
-	old := l.segments()
+	old := slices.Clone(l.segments())
 	l.retireSnapshots(l.snapshots)
 	l.snapshots, l.pending = nil, nil
 	seg := newSegment(l, offset)
 	seg.idx = newIndex(offset)
 	l.warm = true
 	if l.made {
-		// The old files first: one of them may have the new one's name.
+		// The old files first: one of them may have the new one's name. The newest of them first, so that a crash in
+		// between leaves a shorter log and not one without its beginning.
+		slices.Reverse(old)
 		l.retire(old)
 		f, err := l.files.acquire(&seg.file, seg.logName, true)
 		if err != nil {
