@@ -21,10 +21,10 @@ type bound struct {
 // and the registration can name ports that the machine chose.
 func (b *Broker) bind(budget *server.Budget) error {
 	b.handlers = &api.Handlers{}
-	dispatcher := api.NewDispatcher(api.Table, b.handlers)
+	b.dispatcher = api.NewDispatcher(api.Table, b.handlers)
 	b.bound.controls = map[string]bool{}
 	listen := func(list []config.Listener, controller bool) (*server.Server, error) {
-		o := server.Options{Net: b.o.Net, Clock: b.o.Clocks.Real, Log: room(b.log, "server"), Dispatcher: dispatcher, Budget: budget,
+		o := server.Options{Net: b.o.Net, Clock: b.o.Clocks.Real, Log: room(b.log, "server"), Dispatcher: b.dispatcher, Budget: budget,
 			MaxRequestBytes: int(config.SocketRequestMaxBytes.Get(b.cfg)), IdleTimeout: config.ConnectionsMaxIdleMs.Get(b.cfg)}
 		if controller {
 			o.ConnectionClosed = func(c *server.ConnState, _ string, _ bool) { b.controller.ConnectionClosed(c.ID) }

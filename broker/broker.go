@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"sync"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/dohle-io/dohle/controller"
 	"github.com/dohle-io/dohle/controller/quorum"
 	"github.com/dohle-io/dohle/metadata"
+	"github.com/dohle-io/dohle/protocol"
 	"github.com/dohle-io/dohle/protocol/compress"
 	"github.com/dohle-io/dohle/storage"
 )
@@ -29,13 +31,15 @@ type Broker struct {
 	log   zerolog.Logger
 	rng   *rand.Rand // node-wide draws at start: incarnation ids
 
-	clusterID string
-	store     *storage.Store
-	quorum    *quorum.Node
-	loader    *Loader
-	peers     *peer.Client
-	channel   *peer.ControllerChannel
-	handlers  *api.Handlers
+	clusterID   string
+	directoryID protocol.UUID // of the metadata log's directory
+	store       *storage.Store
+	quorum      *quorum.Node
+	images      *api.Images
+	peers       *peer.Client
+	channel     *peer.ControllerChannel
+	handlers    *api.Handlers
+	dispatcher  *api.Dispatcher
 
 	controller       *controller.Controller // nil without the role
 	controllerServer *server.Server         // nil without the role
@@ -45,12 +49,14 @@ type Broker struct {
 	clientServer        *server.Server
 	heart               *heart
 
-	bound bound
+	bound        bound
+	metadataLock io.Closer // of metadata.log.dir where that is no log directory; else nil
 
 	tasks tasks
 
-	mu  sync.Mutex
-	err error // the first failure
+	mu       sync.Mutex
+	err      error // the first failure
+	stopping bool  // rooms end because they are told to
 
 	done    chan struct{} // closed at the first failure, or when stopped
 	once    sync.Once     // closes done
@@ -104,9 +110,12 @@ func (b *Broker) open() error {
 	if b.roles.Broker {
 		b.replicas = replica.NewManager(replica.Options{NodeID: b.cfg.NodeID(), Store: b.store, Clocks: b.o.Clocks, Log: room(b.log, "replica"), Config: b.cfg})
 	}
-	b.loader = newLoader(b.publish)
-	b.quorum.Subscribe(b.loader)
-	return b.handle()
+	b.images = api.NewImages()
+	if err := b.handle(); err != nil {
+		return err
+	}
+	b.quorum.Subscribe(newLoader(b.images, b.publish))
+	return nil
 }
 
 // publish tells the rooms that act on the cluster's state of a new image, in a fixed order.
@@ -126,7 +135,7 @@ func (b *Broker) Ready() Ready {
 }
 
 // Image is the newest committed state of the cluster that this node knows.
-func (b *Broker) Image() *metadata.Image { return b.loader.Image() }
+func (b *Broker) Image() *metadata.Image { return b.images.Image() }
 
 // Store holds the node's logs.
 func (b *Broker) Store() *storage.Store { return b.store }
@@ -139,6 +148,12 @@ func (b *Broker) Err() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.err
+}
+
+func (b *Broker) isStopping() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.stopping
 }
 
 // fail ends the node. The first error stays.
@@ -169,7 +184,10 @@ func (b *Broker) abandon() {
 }
 
 func (b *Broker) takeDown(ctx context.Context) error {
-	failed := b.Err() != nil
+	b.mu.Lock()
+	failed := b.err != nil
+	b.stopping = true
+	b.mu.Unlock()
 	b.once.Do(func() { close(b.done) })
 	b.tasks.stop(clientSide)
 	var errs []error
@@ -183,6 +201,9 @@ func (b *Broker) takeDown(ctx context.Context) error {
 	b.bound.close()
 	if b.store != nil {
 		errs = append(errs, b.store.Close())
+	}
+	if b.metadataLock != nil {
+		errs = append(errs, b.metadataLock.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -3,41 +3,30 @@ package broker
 import (
 	"context"
 	"fmt"
-	"sync"
-	"sync/atomic"
 
+	"github.com/dohle-io/dohle/broker/api"
 	"github.com/dohle-io/dohle/controller/quorum"
 	"github.com/dohle-io/dohle/metadata"
 )
 
-// Loader keeps this node's copy of the committed cluster state. It is the quorum's listener: its methods are called
-// from the quorum's delivery goroutine, in order; readers load one pointer.
+// loader replays what the quorum commits and publishes each new image. It is the quorum's listener: its methods are
+// called from the quorum's delivery goroutine, in order, which alone owns its fields.
 //
 // A record that cannot be applied means that this node no longer knows the cluster; it stops the process (M1).
-type Loader struct {
-	publish func(img *metadata.Image, delta *metadata.Delta) // before the image is shown to readers
-	image   atomic.Pointer[metadata.Image]
+type loader struct {
+	publish func(img *metadata.Image, delta *metadata.Delta) // the rooms that act on it, before readers see it
+	images  *api.Images
 
-	// Owned by the delivery goroutine.
 	state   *metadata.Loader
 	entries []metadata.Entry
-
-	mu      sync.Mutex
-	changed chan struct{} // closed and replaced with each new image
 }
 
-func newLoader(publish func(*metadata.Image, *metadata.Delta)) *Loader {
-	empty := metadata.Empty()
-	l := &Loader{publish: publish, state: metadata.NewLoader(empty), changed: make(chan struct{})}
-	l.image.Store(empty)
-	return l
+func newLoader(images *api.Images, publish func(*metadata.Image, *metadata.Delta)) *loader {
+	return &loader{publish: publish, images: images, state: metadata.NewLoader(images.Image())}
 }
-
-// Image is the newest committed image. Never nil.
-func (l *Loader) Image() *metadata.Image { return l.image.Load() }
 
 // Committed implements quorum.Listener.
-func (l *Loader) Committed(entries []quorum.Entry) {
+func (l *loader) Committed(entries []quorum.Entry) {
 	l.entries = l.entries[:0]
 	for _, e := range entries {
 		l.entries = append(l.entries, metadata.Entry{Offset: e.Offset, Epoch: e.Epoch, AppendTime: e.AppendTime, Value: e.Value})
@@ -48,7 +37,7 @@ func (l *Loader) Committed(entries []quorum.Entry) {
 }
 
 // LoadSnapshot implements quorum.Listener.
-func (l *Loader) LoadSnapshot(s quorum.Snapshot) {
+func (l *loader) LoadSnapshot(s quorum.Snapshot) {
 	img, delta, err := l.state.LoadSnapshot(s.Values, s.ID.EndOffset-1, s.ID.Epoch, s.AppendTime)
 	if err != nil {
 		panic(fmt.Sprintf("broker: the metadata snapshot %d-%d cannot be loaded: %v", s.ID.EndOffset, s.ID.Epoch, err))
@@ -57,29 +46,18 @@ func (l *Loader) LoadSnapshot(s quorum.Snapshot) {
 }
 
 // LeaderChanged implements quorum.Listener. Who leads is asked of the quorum at the moment of use.
-func (l *Loader) LeaderChanged(int32, int32) {}
+func (l *loader) LeaderChanged(int32, int32) {}
 
-func (l *Loader) swap(img *metadata.Image, delta *metadata.Delta) {
+func (l *loader) swap(img *metadata.Image, delta *metadata.Delta) {
 	l.publish(img, delta)
-	l.image.Store(img)
-	l.mu.Lock()
-	close(l.changed)
-	l.changed = make(chan struct{})
-	l.mu.Unlock()
+	l.images.Publish(img)
 }
 
-// Changed is closed once an image newer than the one that Image returns after this call is in place.
-func (l *Loader) Changed() <-chan struct{} {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.changed
-}
-
-// WaitFor returns once ok holds for the image, or ctx ends.
-func (l *Loader) WaitFor(ctx context.Context, ok func(*metadata.Image) bool) error {
+// waitFor returns once ok holds for the newest image, or ctx ends.
+func waitFor(ctx context.Context, images *api.Images, ok func(*metadata.Image) bool) error {
 	for {
-		changed := l.Changed()
-		if ok(l.Image()) {
+		img, changed := images.Next()
+		if ok(img) {
 			return nil
 		}
 		select {

@@ -1,10 +1,15 @@
 package broker
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net"
+	"path"
+	"slices"
 	"strconv"
 
+	"github.com/dohle-io/dohle/broker/api"
 	"github.com/dohle-io/dohle/broker/peer"
 	"github.com/dohle-io/dohle/broker/replica"
 	"github.com/dohle-io/dohle/config"
@@ -18,7 +23,7 @@ import (
 // formatEmpty formats the log directories as a quorum of this node, if none of them is formatted.
 func (b *Broker) formatEmpty() error {
 	for _, dir := range b.cfg.LogDirs() {
-		if _, ok, err := storage.ReadMeta(b.o.FS, dir); err != nil || ok {
+		if _, err := storage.ReadMetaProperties(b.o.FS, dir); !errors.Is(err, storage.ErrNotFormatted) {
 			return err
 		}
 	}
@@ -35,10 +40,26 @@ func (b *Broker) formatEmpty() error {
 		Standalone: true, Endpoints: quorumEndpoints(endpoints)})
 }
 
+// openStore opens the log directories. The cluster id is that of the metadata log's directory; a directory that is
+// still empty, such as a new disk, joins that cluster.
 func (b *Broker) openStore(codecs *compress.Codecs) error {
-	store, err := storage.Open(storage.Options{
+	dir := b.cfg.MetadataDir()
+	meta, err := storage.ReadMetaProperties(b.o.FS, dir)
+	if errors.Is(err, storage.ErrNotFormatted) {
+		return fmt.Errorf("%w. Format it first: dohle format -t CLUSTER_ID -c FILE --standalone", err)
+	}
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(b.cfg.LogDirs(), dir) {
+		if b.metadataLock, err = b.o.FS.Lock(path.Join(dir, ".lock")); err != nil {
+			return fmt.Errorf("metadata.log.dir %s: %w", dir, err)
+		}
+	}
+	b.clusterID, b.directoryID = meta.ClusterID, meta.DirectoryID
+	b.store, err = storage.Open(storage.Options{
 		FS: b.o.FS, Clocks: b.o.Clocks, Log: room(b.log, "storage"), Codecs: codecs, Rand: b.o.rng(rngStorage),
-		Dirs: b.cfg.LogDirs(), NodeID: b.cfg.NodeID(), MetadataDir: b.cfg.MetadataDir(),
+		Dirs: b.cfg.LogDirs(), NodeID: b.cfg.NodeID(), ClusterID: b.clusterID,
 		DefaultConfig: func(topic string) storage.LogConfig {
 			return replica.LogConfig(config.TopicView(b.cfg, nil))
 		},
@@ -47,11 +68,7 @@ func (b *Broker) openStore(codecs *compress.Codecs) error {
 		ProducerExpiration:       config.ProducerIDExpirationMs.Get(b.cfg),
 		ProducerExpirationChecks: config.ProducerIDExpirationCheckIntervalMs.Get(b.cfg),
 	})
-	if err != nil {
-		return err
-	}
-	b.store, b.clusterID = store, store.ClusterID()
-	return nil
+	return err
 }
 
 func (b *Broker) brokerEpoch() int64 {
@@ -68,15 +85,8 @@ func (b *Broker) openQuorum(codecs *compress.Codecs) error {
 	if b.controllerEndpoints, err = b.advertisedControllers(); err != nil {
 		return err
 	}
-	meta, ok, err := storage.ReadMeta(b.o.FS, b.cfg.MetadataDir())
-	if err != nil {
-		return err
-	}
-	if !ok {
-		return fmt.Errorf("%s: no meta.properties: format it first (dohle format)", b.cfg.MetadataDir())
-	}
 	o := quorum.Options{
-		NodeID: b.cfg.NodeID(), DirectoryID: meta.DirectoryID, ClusterID: b.clusterID,
+		NodeID: b.cfg.NodeID(), DirectoryID: b.directoryID, ClusterID: b.clusterID,
 		FS: b.o.FS, Dir: b.cfg.MetadataDir(), Clocks: b.o.Clocks, Rand: b.o.rng(rngQuorum), Log: room(b.log, "quorum"), Codecs: codecs,
 		Observer: !b.roles.Controller, Endpoints: quorumEndpoints(b.controllerEndpoints),
 		Timeouts: quorum.Timeouts{
@@ -87,9 +97,9 @@ func (b *Broker) openQuorum(codecs *compress.Codecs) error {
 			RetryBackoff:       config.ControllerQuorumRetryBackoffMs.Get(b.cfg),
 		},
 		Limits: quorum.Limits{
-			FetchMaxBytes:         config.ControllerQuorumFetchMaxBytes.Get(b.cfg),
-			FetchSnapshotMaxBytes: config.ControllerQuorumFetchSnapshotMaxBytes.Get(b.cfg),
-			SegmentBytes:          config.MetadataLogSegmentBytes.Get(b.cfg),
+			FetchMaxBytes:         int32(config.ControllerQuorumFetchMaxBytes.Get(b.cfg)),
+			FetchSnapshotMaxBytes: int32(config.ControllerQuorumFetchSnapshotMaxBytes.Get(b.cfg)),
+			SegmentBytes:          int32(config.MetadataLogSegmentBytes.Get(b.cfg)),
 			SegmentAge:            config.MetadataLogSegmentMs.Get(b.cfg),
 			RetentionBytes:        config.MetadataMaxRetentionBytes.Get(b.cfg),
 			RetentionAge:          config.MetadataMaxRetentionMs.Get(b.cfg),
@@ -98,7 +108,7 @@ func (b *Broker) openQuorum(codecs *compress.Codecs) error {
 		Transport: peer.Transport{Client: b.peers},
 	}
 	if bytes, ok := config.InternalMetadataLogSegmentBytes.Find(b.cfg); ok {
-		o.Limits.SegmentBytes = bytes
+		o.Limits.SegmentBytes = int32(bytes)
 	}
 	for _, v := range b.cfg.QuorumVoters() {
 		o.StaticVoters = append(o.StaticVoters, quorum.Voter{ID: v.ID, Endpoints: []quorum.Endpoint{{Name: b.controllerListenerName(), Host: v.Host, Port: uint16(v.Port)}}})
@@ -141,7 +151,15 @@ func quorumEndpoints(list []config.Listener) []quorum.Endpoint {
 
 // handle fills in what the API handlers may ask, and makes the broker's life cycle.
 func (b *Broker) handle() error {
-	*b.handlers = b.rooms()
+	*b.handlers = api.Handlers{
+		NodeID: b.cfg.NodeID(), ClusterID: b.clusterID, Config: b.cfg, Images: b.images, Quorum: quorumRoom{b.quorum},
+		Store: b.store, Controllers: b.channel, Rand: api.NewSharedRand(b.o.rng(rngClients)),
+	}
+	ids := api.NewIDBlocks(b.cfg.NodeID(), b.brokerEpoch, b.channel.Send)
+	b.handlers.Data = api.NewData(b.replicas, ids, b.cfg, b.o.Clocks, b.o.rng(rngSessions), room(b.log, "api"))
+	if b.controller != nil {
+		b.handlers.Controller = b.controller
+	}
 	if !b.roles.Broker {
 		return nil
 	}
@@ -158,4 +176,16 @@ func (b *Broker) handle() error {
 		epoch: -1, previous: b.store.PreviousBrokerEpoch(),
 	}}
 	return nil
+}
+
+// quorumRoom is the quorum as handlers see it.
+type quorumRoom struct{ *quorum.Node }
+
+// KRaftVersion is the finalized level of kraft.version; 0 when the node has stopped.
+func (q quorumRoom) KRaftVersion() int16 {
+	version, _, err := q.Node.KRaftVersion(context.Background())
+	if err != nil {
+		return 0
+	}
+	return version
 }

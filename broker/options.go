@@ -54,4 +54,6 @@ const (
 	rngStorage
 	rngQuorum
 	rngController
+	rngClients
+	rngSessions
 )

@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"iter"
+	"maps"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -27,9 +29,9 @@ func (b *Broker) brokerRegistration(advertised []config.Listener) func() *kmsg.B
 			e.Name, e.Host, e.Port, e.SecurityProtocol = l.Name, l.Host, uint16(l.Port), securityProtocol(l.Protocol)
 			req.Listeners = append(req.Listeners, e)
 		}
-		for _, f := range metadata.SupportedFeatures() {
+		for name, f := range sortedFeatures() {
 			e := kmsg.NewBrokerRegistrationRequestFeature()
-			e.Name, e.MinSupportedVersion, e.MaxSupportedVersion = f.Name, f.Min, f.Max
+			e.Name, e.MinSupportedVersion, e.MaxSupportedVersion = name, f.Min, f.Max
 			req.Features = append(req.Features, e)
 		}
 		if rack, ok := config.BrokerRack.Find(b.cfg); ok {
@@ -40,6 +42,18 @@ func (b *Broker) brokerRegistration(advertised []config.Listener) func() *kmsg.B
 		}
 		slices.SortFunc(req.LogDirs, func(x, y [16]byte) int { return protocol.UUID(x).Compare(protocol.UUID(y)) })
 		return req
+	}
+}
+
+// sortedFeatures are the features of this build, by name.
+func sortedFeatures() iter.Seq2[string, metadata.VersionRange] {
+	all := metadata.SupportedFeatures()
+	return func(yield func(string, metadata.VersionRange) bool) {
+		for _, name := range slices.Sorted(maps.Keys(all)) {
+			if !yield(name, all[name]) {
+				return
+			}
+		}
 	}
 }
 
@@ -71,8 +85,7 @@ func (b *Broker) cordonedDirs() []protocol.UUID {
 }
 
 // controllerRegistrationDue says whether the image lacks this controller as it runs now.
-func (b *Broker) controllerRegistrationDue(incarnation protocol.UUID) bool {
-	img := b.loader.Image()
+func (b *Broker) controllerRegistrationDue(img *metadata.Image, incarnation protocol.UUID) bool {
 	if !img.Level().ControllerRegistrationSupported() {
 		return false
 	}
@@ -88,9 +101,9 @@ func (b *Broker) controllerRegistration(incarnation protocol.UUID) *kmsg.Control
 		e.Name, e.Host, e.Port, e.SecurityProtocol = l.Name, l.Host, uint16(l.Port), securityProtocol(l.Protocol)
 		req.Listeners = append(req.Listeners, e)
 	}
-	for _, f := range metadata.SupportedFeatures() {
+	for name, f := range sortedFeatures() {
 		e := kmsg.NewControllerRegistrationRequestFeature()
-		e.Name, e.MinSupportedVersion, e.MaxSupportedVersion = f.Name, f.Min, f.Max
+		e.Name, e.MinSupportedVersion, e.MaxSupportedVersion = name, f.Min, f.Max
 		req.Features = append(req.Features, e)
 	}
 	return req

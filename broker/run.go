@@ -49,12 +49,14 @@ func (t *tasks) stop(s side) {
 func (b *Broker) start(s side, name string, f func(context.Context) error) {
 	ctx := b.tasks.ctx[s]
 	b.tasks.wait[s].Go(func() {
-		if err := f(ctx); ctx.Err() == nil {
-			if err == nil {
-				err = errors.New("ended by itself")
-			}
-			b.fail(fmt.Errorf("%s: %w", name, err))
+		err := f(ctx)
+		if b.isStopping() {
+			return
 		}
+		if err == nil {
+			err = errors.New("ended by itself")
+		}
+		b.fail(fmt.Errorf("%s: %w", name, err))
 	})
 }
 
@@ -89,6 +91,7 @@ func (b *Broker) bringUp(ctx context.Context) error {
 		return err
 	}
 	b.start(clientSide, "client listeners", b.clientServer.Run)
+	b.start(clientSide, "topics on demand", b.dispatcher.Run)
 	b.start(clientSide, "log directories", b.watchDirs)
 	b.start(clientSide, "directory assignments", b.assignDirs)
 	return b.imageShowsUs(ctx)
@@ -96,12 +99,12 @@ func (b *Broker) bringUp(ctx context.Context) error {
 
 // controllerUp waits until a controller-only node has caught up with the quorum's leader.
 func (b *Broker) controllerUp(ctx context.Context) error {
-	return b.loader.WaitFor(ctx, func(img *metadata.Image) bool { return img.Offset >= 0 })
+	return waitFor(ctx, b.images, func(img *metadata.Image) bool { return img.Offset >= 0 })
 }
 
 // imageShowsUs waits until our own image has this broker unfenced, so that the first Metadata answer names it.
 func (b *Broker) imageShowsUs(ctx context.Context) error {
-	return b.loader.WaitFor(ctx, func(img *metadata.Image) bool {
+	return waitFor(ctx, b.images, func(img *metadata.Image) bool {
 		self := img.Brokers.Get(b.cfg.NodeID())
 		return self != nil && !self.Fenced
 	})
@@ -138,7 +141,7 @@ func (h *heart) run(ctx context.Context) error {
 
 func (h *heart) beat(ctx context.Context) (time.Duration, error) {
 	h.mu.Lock()
-	req := h.life.next(h.b.loader.Image().Offset)
+	req := h.life.next(h.b.images.Image().Offset)
 	before := h.life.state
 	h.mu.Unlock()
 	if before == gone {
@@ -174,19 +177,20 @@ func (h *heart) patience(kmsg.Request) time.Duration {
 // await returns when the life cycle has reached at least the state.
 func (h *heart) await(ctx context.Context, want state) error {
 	for {
+		img, newer := h.b.images.Next()
 		h.mu.Lock()
 		now, changed := h.life.state, h.changed
-		if now == recovering && want == fenced && h.b.loader.Image().Offset >= h.life.epoch {
-			now = fenced
-		}
+		caughtUp := now == recovering && img.Offset >= h.life.epoch
 		h.mu.Unlock()
-		if now >= want {
+		if now >= want || want == fenced && caughtUp {
 			return nil
+		}
+		if caughtUp {
+			h.beatNow()
 		}
 		select {
 		case <-changed:
-		case <-h.b.loader.Changed():
-			h.beatNow()
+		case <-newer:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -222,8 +226,8 @@ const controlledShutdownPatience = 5 * time.Second
 func (b *Broker) registerController(ctx context.Context) error {
 	incarnation := b.incarnation()
 	for {
-		changed := b.loader.Changed()
-		if b.controllerRegistrationDue(incarnation) {
+		img, changed := b.images.Next()
+		if b.controllerRegistrationDue(img, incarnation) {
 			timed, cancel := clock.WithTimeout(ctx, 5*time.Second)
 			resp, err := b.channel.Send(timed, b.controllerRegistration(incarnation))
 			cancel()
@@ -275,8 +279,8 @@ func (b *Broker) watchDirs(ctx context.Context) error {
 // assignDirs tells the controller in which directory this broker's replicas lie, where it does not know (KIP-858).
 func (b *Broker) assignDirs(ctx context.Context) error {
 	for {
-		changed := b.loader.Changed()
-		if req := b.directoryAssignments(b.loader.Image()); req != nil {
+		img, changed := b.images.Next()
+		if req := b.directoryAssignments(img); req != nil {
 			timed, cancel := clock.WithTimeout(ctx, 5*time.Second)
 			resp, err := b.channel.Send(timed, req)
 			cancel()
