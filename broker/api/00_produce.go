@@ -79,19 +79,26 @@ func (h *Handlers) produce(c *server.Ctx, req *kmsg.ProduceRequest) server.Answe
 	if acks == replica.AcksNone {
 		return h.unacknowledged(parts)
 	}
-	answer := &produceAnswer{h: h, version: req.Version, listener: c.Listener}
-	if !pending || timeout <= 0 {
-		resp := answer.response(view, parts)
-		s.clear()
-		return server.Reply(resp)
+	if pending && timeout > 0 {
+		return h.acknowledgeLater(c, req.Version, parts, timeout)
 	}
-	parts = append([]producePart(nil), parts...)
+	expire(parts)
+	answer := produceAnswer{h: h, version: req.Version, listener: c.Listener}
+	resp := answer.response(view, parts)
 	s.clear()
-	w := newProduceWait(parts)
+	return server.Reply(resp)
+}
+
+// acknowledgeLater answers when the high watermarks have passed; the connection goes on with further produce requests
+// meanwhile. What waits holds no bytes of the request.
+func (h *Handlers) acknowledgeLater(c *server.Ctx, version int16, parts []producePart, timeout time.Duration) server.Answer {
+	w := newProduceWait(append([]producePart(nil), parts...))
+	clear(parts)
+	answer := produceAnswer{h: h, version: version, listener: c.Listener}
 	deadline := c.Now.Add(timeout)
 	return server.Later(func(ctx context.Context) server.Answer {
 		w.wait(ctx, h.Data.Clocks.Real, deadline)
-		return server.Reply(answer.response(h.Data.Replicas.View(), parts))
+		return server.Reply(answer.response(h.Data.Replicas.View(), w.parts))
 	}).WhenReady(w.settle)
 }
 
@@ -325,11 +332,15 @@ func (w *produceWait) wait(ctx context.Context, real clock.Clock, deadline time.
 		}
 		break
 	}
-	if w.settle() {
-		return
+	if !w.settle() {
+		expire(w.parts)
 	}
-	for i := range w.parts {
-		if part := &w.parts[i]; part.pending {
+}
+
+// expire ends the wait of what is still pending.
+func expire(parts []producePart) {
+	for i := range parts {
+		if part := &parts[i]; part.pending {
 			part.pending, part.err = false, kerr.RequestTimedOut
 		}
 	}

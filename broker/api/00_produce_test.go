@@ -285,6 +285,16 @@ func TestProduceAcksAllEnds(t *testing.T) {
 	}
 }
 
+func TestProduceWithoutATimeoutDoesNotWait(t *testing.T) {
+	r := memRig(t)
+	r.topic("a", 1, 1, 2)
+	req := produceRequest(12, -1, "a", map[int32][]byte{0: batchOf("x")})
+	req.TimeoutMillis = 0
+	answer := r.h.produce(r.ctx(), req)
+	require.False(t, answer.IsLater())
+	require.Equal(t, kerr.RequestTimedOut.Code, r.produced(answer).ErrorCode)
+}
+
 func TestProduceStopsWaitingWithTheServer(t *testing.T) {
 	r := memRig(t)
 	r.topic("a", 1, 1, 2)

@@ -31,6 +31,7 @@ const consumerReplica = -1
 
 // fetchScratch is what a connection keeps between its fetches.
 type fetchScratch struct {
+	call  fetchCall
 	parts []fetchPart // of fetches without a session
 	list  []*fetchPart
 	seen  map[partKey]*fetchPart
@@ -85,7 +86,8 @@ func (h *Handlers) fetch(c *server.Ctx, req *kmsg.FetchRequest) server.Answer {
 	s := &scratchOf(c).fetch
 	clear(s.hits) // of the answer before: the server has released its bodies
 	s.hits = s.hits[:0]
-	f := &fetchCall{h: h, c: c, s: s, version: req.Version}
+	f := &s.call
+	*f = fetchCall{h: h, c: c, s: s, version: req.Version}
 	f.limits(req)
 	now := clock.Millis(h.Data.Clocks.Real.Now())
 	open := false

@@ -34,7 +34,7 @@ type dataRig struct {
 	codecs *compress.Codecs
 	img    *metadata.Image
 	conn   *server.ConnState
-	ids    uint64
+	other  *server.ConnState
 }
 
 func newDataRig(t testing.TB, fs vfs.FS, dir string, props map[string]string) *dataRig {
@@ -54,7 +54,7 @@ func newDataRig(t testing.TB, fs vfs.FS, dir string, props map[string]string) *d
 	require.NoError(t, err)
 	m := replica.NewManager(replica.Options{NodeID: 1, Store: store, Clocks: clocks, Log: zerolog.Nop(), Config: file})
 	ids := &countingIDs{next: 1000}
-	r := &dataRig{t: t, m: m, store: store, codecs: codecs, img: metadata.Empty(), conn: &server.ConnState{ID: 1}}
+	r := &dataRig{t: t, m: m, store: store, codecs: codecs, img: metadata.Empty(), conn: &server.ConnState{ID: 1}, other: &server.ConnState{ID: 2}}
 	r.h = &Handlers{NodeID: 1, Data: NewData(m, ids, file, clocks, rand.New(rand.NewPCG(3, 4)), zerolog.Nop())}
 	r.apply(brokerRecord(1), brokerRecord(2), brokerRecord(3))
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
@@ -168,8 +168,9 @@ func produceRequest(version, acks int16, topic string, records map[int32][]byte)
 // produce appends to one partition and returns its answer.
 func (r *dataRig) produce(version, acks int16, topic string, index int32, records []byte) kmsg.ProduceResponseTopicPartition {
 	r.t.Helper()
-	answer := r.h.produce(r.ctx(), produceRequest(version, acks, topic, map[int32][]byte{index: records}))
-	return r.produced(answer)
+	c := r.ctx()
+	c.Conn = r.other // a fetch may be waiting on the first connection
+	return r.produced(r.h.produce(c, produceRequest(version, acks, topic, map[int32][]byte{index: records})))
 }
 
 func (r *dataRig) produced(answer server.Answer) kmsg.ProduceResponseTopicPartition {
