@@ -30,8 +30,11 @@ func (d *Dispatcher) metadata(c *server.Ctx, req *kmsg.MetadataRequest) *kmsg.Me
 	byID := false
 	for _, t := range req.Topics {
 		hasID := t.TopicID != [16]byte{}
-		if version < 12 && (t.Topic == nil || hasID) || t.Topic == nil && !hasID {
+		switch {
+		case version < 12 && (t.Topic == nil || hasID):
 			return refuseMetadata(req, kerr.InvalidRequest)
+		case t.Topic == nil && !hasID:
+			return refuseMetadata(req, kerr.UnknownServerError) // neither name nor id: Kafka stumbles over it
 		}
 		byID = byID || hasID
 	}

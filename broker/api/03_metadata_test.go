@@ -193,7 +193,7 @@ func TestMetadataById(t *testing.T) {
 	req.Version = 13
 	req.Topics[0].TopicID = [16]byte{}
 	resp = put[*kmsg.MetadataResponse](t, d, "PLAINTEXT", false, req)
-	assert.Equal(t, kerr.InvalidRequest.Code, resp.ErrorCode)
+	assert.Equal(t, kerr.UnknownServerError.Code, resp.ErrorCode)
 }
 
 func TestMetadataAuthorizedOperations(t *testing.T) {

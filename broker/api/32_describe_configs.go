@@ -29,8 +29,7 @@ func (h *Handlers) describeConfigs(_ *server.Ctx, req *kmsg.DescribeConfigsReque
 		switch int8(r.ResourceType) {
 		case metadata.ConfigTopic, metadata.ConfigBroker, metadata.ConfigBrokerLogger, metadata.ConfigClientMetrics, metadata.ConfigGroup:
 		default:
-			err := protocol.Errorf(kerr.InvalidRequest, "Unexpected resource type UNKNOWN for resource %s", r.ResourceName)
-			return errorResponse(req, err).(*kmsg.DescribeConfigsResponse)
+			return errorResponse(req, kerr.InvalidRequest).(*kmsg.DescribeConfigsResponse)
 		}
 	}
 	img := h.Images.Image()
@@ -38,7 +37,7 @@ func (h *Handlers) describeConfigs(_ *server.Ctx, req *kmsg.DescribeConfigsReque
 	resp := req.ResponseKind().(*kmsg.DescribeConfigsResponse)
 	for _, r := range req.Resources {
 		out := kmsg.NewDescribeConfigsResponseResource()
-		out.ResourceType, out.ResourceName = r.ResourceType, r.ResourceName
+		out.ResourceType, out.ResourceName, out.ErrorMessage = r.ResourceType, r.ResourceName, new(string) // Kafka: empty, not null
 		entries, err := h.configEntries(img, layers, int8(r.ResourceType), r.ResourceName)
 		switch {
 		case err == error(kerr.UnknownTopicOrPartition):

@@ -19,6 +19,7 @@ func errorResponse(req kmsg.Request, err error) kmsg.Response {
 		for _, t := range q.Topics {
 			item := kmsg.NewCreateTopicsResponseTopic()
 			item.Topic, item.ErrorCode, item.ErrorMessage = t.Topic, code, message
+			item.Configs = []kmsg.CreateTopicsResponseTopicConfig{} // nullable, and Java throws on null
 			r.Topics = append(r.Topics, item)
 		}
 	case *kmsg.DeleteTopicsRequest:

@@ -251,6 +251,13 @@ func FuzzDecodePrincipal(f *testing.F) {
 	})
 }
 
+// TestNullableArraysAreNotNull: of the answers served, only CreateTopics configs, the ELR lists and Fetch's aborted
+// transactions and records are nullable arrays. Java's admin client throws on null in the first two.
+func TestNullableArraysAreNotNull(t *testing.T) {
+	resp := errorResponse(createRequest(7, "a"), kerr.NotController).(*kmsg.CreateTopicsResponse)
+	assert.NotNil(t, resp.Topics[0].Configs)
+}
+
 func TestErrorResponseNamesEveryItem(t *testing.T) {
 	for _, a := range Table {
 		for v := a.Min; v <= a.Max; v++ {
