@@ -3,6 +3,7 @@ package controller
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -100,5 +101,19 @@ func parseVoter(s, listener string) (v quorum.Voter, err error) {
 		return v, errors.New("Failed to parse directory ID in dynamic voter string.")
 	}
 	return quorum.Voter{ID: int32(id), DirectoryID: dir, MinVersion: 0, MaxVersion: 1,
-		Endpoints: []quorum.Endpoint{{Name: listener, Host: host, Port: uint16(port)}}}, nil
+		Endpoints: []quorum.Endpoint{{Name: listener, Host: javaHost(host), Port: uint16(port)}}}, nil
+}
+
+// javaHost writes an IPv6 address as Java does, every group named; other hosts stay as they are.
+func javaHost(host string) string {
+	a, err := netip.ParseAddr(host)
+	if err != nil || !a.Is6() || a.Is4In6() {
+		return host
+	}
+	b := a.As16()
+	groups := make([]string, 8)
+	for i := range groups {
+		groups[i] = strconv.FormatUint(uint64(b[2*i])<<8|uint64(b[2*i+1]), 16)
+	}
+	return strings.Join(groups, ":")
 }
