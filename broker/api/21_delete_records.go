@@ -32,20 +32,34 @@ func (h *Handlers) deleteRecords(c *server.Ctx, req *kmsg.DeleteRecordsRequest) 
 	resp := kmsg.NewPtrDeleteRecordsResponse()
 	resp.Version = req.Version
 	view := h.Data.Replicas.View()
+	offsets := map[protocol.TopicPartition]int64{} // of a partition that is named twice the last offset counts
+	for i := range req.Topics {
+		for _, p := range req.Topics[i].Partitions {
+			offsets[protocol.TopicPartition{Topic: req.Topics[i].Topic, Partition: p.Partition}] = p.Offset
+		}
+	}
 	var deletions []*deletion
 	for i := range req.Topics {
 		t := &req.Topics[i]
 		out := kmsg.NewDeleteRecordsResponseTopic()
 		out.Topic = t.Topic
-		out.Partitions = make([]kmsg.DeleteRecordsResponseTopicPartition, len(t.Partitions))
+		out.Partitions = make([]kmsg.DeleteRecordsResponseTopicPartition, 0, len(t.Partitions)) // kept in place: deletions point into it
 		topic := view.ByName(t.Topic)
-		for j := range t.Partitions {
-			d := &deletion{out: &out.Partitions[j]}
-			d.out.Partition = t.Partitions[j].Partition
-			h.deleteFrom(topic, d, protocol.TopicPartition{Topic: t.Topic, Partition: d.out.Partition}, t.Partitions[j].Offset)
+		for _, p := range t.Partitions {
+			tp := protocol.TopicPartition{Topic: t.Topic, Partition: p.Partition}
+			offset, ok := offsets[tp]
+			if !ok {
+				continue
+			}
+			delete(offsets, tp)
+			out.Partitions = append(out.Partitions, kmsg.DeleteRecordsResponseTopicPartition{Partition: p.Partition})
+			d := &deletion{out: &out.Partitions[len(out.Partitions)-1]}
+			h.deleteFrom(topic, d, tp, offset)
 			deletions = append(deletions, d)
 		}
-		resp.Topics = append(resp.Topics, out)
+		if len(out.Partitions) > 0 || len(t.Partitions) == 0 {
+			resp.Topics = append(resp.Topics, out)
+		}
 	}
 	if !settleDeletions(deletions) {
 		h.awaitDeletions(c, deletions, time.Duration(req.TimeoutMillis)*time.Millisecond)

@@ -158,6 +158,11 @@ func TestDeleteRecords(t *testing.T) {
 		require.Equal(t, c.want.Code, got.ErrorCode, "%s %d", c.topic, c.offset)
 		require.EqualValues(t, -1, got.LowWatermark)
 	}
+	twice := deleteRequest("a", 4)
+	twice.Topics = append(twice.Topics, deleteRequest("a", 3).Topics...)
+	resp := r.h.deleteRecords(r.ctx(), twice)
+	require.Len(t, resp.Topics, 1)
+	require.EqualValues(t, 3, resp.Topics[0].Partitions[0].LowWatermark, "the last word counts")
 	require.EqualValues(t, 5, r.delete("a", -1).LowWatermark, "-1 is the high watermark")
 	require.EqualValues(t, 5, r.mustProduce("a", 0, "next"))
 }
