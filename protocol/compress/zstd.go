@@ -8,14 +8,13 @@ import (
 
 const (
 	zstdMaxWindow = 128 << 20
+	zstdMaxOutput = 128 << 20 // the library's own cap; a smaller max is checked on what came out
 	zstdLevels    = int(zstd.SpeedBestCompression) + 1
-
-	// A block of at least 4 bytes stands for at most 128 KiB.
-	zstdMaxRatio = 128 << 10 / 4
 )
 
-// unzstd decodes into dst up to a limit, and again with four times the limit when the data does not fit. The output is
-// the decoder's window, so memory follows what the data really holds, whatever window or size its header names.
+// unzstd appends what src decodes to. The output is the decoder's window, so memory follows what the data really
+// holds: a size in the header is believed only as far as the input could decode to it. A frame without its size, as
+// streaming writers such as Java's and librdkafka's make, decodes in one pass too.
 func (cs *Codecs) unzstd(dst, src []byte, max int) ([]byte, error) {
 	d, _ := cs.zstdR.Get().(*zstd.Decoder)
 	if d == nil {
@@ -24,40 +23,20 @@ func (cs *Codecs) unzstd(dst, src []byte, max int) ([]byte, error) {
 			zstd.WithDecoderConcurrency(1),
 			zstd.WithDecoderLowmem(true),
 			zstd.WithDecoderMaxWindow(zstdMaxWindow),
-			zstd.WithDecodeAllCapLimit(true))
+			zstd.WithDecoderMaxMemory(zstdMaxOutput))
 		if err != nil {
 			return dst, err
 		}
 	}
 	defer cs.zstdR.Put(d)
-	base := len(dst)
-	most := min(max, zstdMaxRatio*len(src)+1)
-	limit := min(most, zstdFirstLimit(dst, src))
-	for {
-		dst = grow(dst, limit)
-		out, err := d.DecodeAll(src, dst[:base:base+limit])
-		switch {
-		case err == nil:
-			return out[:len(out):cap(out)], nil
-		case !errors.Is(err, zstd.ErrDecoderSizeExceeded):
-			return dst, corrupt(Zstd, err)
-		case limit < most:
-			limit = min(most, 4*limit)
-		case most < max:
-			return dst, corrupt(Zstd, err)
-		default:
-			return dst, ErrTooLarge
-		}
+	out, err := d.DecodeAll(src, dst)
+	switch {
+	case errors.Is(err, zstd.ErrDecoderSizeExceeded), err == nil && len(out)-len(dst) > max:
+		return dst, ErrTooLarge
+	case err != nil:
+		return dst, corrupt(Zstd, err)
 	}
-}
-
-// zstdFirstLimit is the content size when the frame names it, else what dst has room for or a common ratio gives.
-func zstdFirstLimit(dst, src []byte) int {
-	var h zstd.Header
-	if err := h.Decode(src); err == nil && h.HasFCS {
-		return int(min(h.FrameContentSize, 1<<31)) + 1
-	}
-	return max(cap(dst)-len(dst), 4*len(src), 4<<10)
+	return out, nil
 }
 
 func (cs *Codecs) zstd(dst []byte, level int, src []byte) ([]byte, error) {
