@@ -183,22 +183,33 @@ func (p *printer) openFile(name string) {
 	}
 }
 
-// appendQuoted is strconv.AppendQuote for bytes: no copy of them is made.
+// appendQuoted is strconv.AppendQuote for bytes, without making a string of them.
 func appendQuoted(dst, v []byte) []byte {
-	const piece = 4 << 10
 	dst = append(dst, '"')
-	for len(v) > 0 {
-		n := min(piece, len(v))
-		for n < len(v) && n > piece-utf8.UTFMax && !utf8.RuneStart(v[n]) {
-			n--
+	for i := 0; i < len(v); {
+		c := v[i]
+		if c >= ' ' && c < 0x7f {
+			if c == '"' || c == '\\' {
+				dst = append(dst, '\\')
+			}
+			dst = append(dst, c)
+			i++
+			continue
 		}
-		mark := len(dst)
-		dst = strconv.AppendQuote(dst, string(v[:n]))
-		dst = append(dst[:mark], dst[mark+1:len(dst)-1]...)
-		v = v[n:]
+		r, size := utf8.DecodeRune(v[i:])
+		if r == utf8.RuneError && size == 1 {
+			dst = append(dst, '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
+		} else {
+			mark := len(dst)
+			dst = strconv.AppendQuoteRune(dst, r)
+			dst = append(dst[:mark], dst[mark+1:len(dst)-1]...)
+		}
+		i += size
 	}
 	return append(dst, '"')
 }
+
+const hexDigits = "0123456789abcdef"
 
 func appendBase64(dst, v []byte) []byte {
 	dst = append(dst, '"')
@@ -208,7 +219,6 @@ func appendBase64(dst, v []byte) []byte {
 
 // appendJSONText quotes a text for JSON. Bytes that are not UTF-8 become U+FFFD.
 func appendJSONText[T string | []byte](dst []byte, v T) []byte {
-	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
 	for i := 0; i < len(v); {
 		c := v[i]
@@ -223,7 +233,7 @@ func appendJSONText[T string | []byte](dst []byte, v T) []byte {
 			dst = append(dst, `\t`...)
 		case c < ' ' || c == 0x7f:
 			dst = append(dst, `\u00`...)
-			dst = append(dst, hex[c>>4], hex[c&15])
+			dst = append(dst, hexDigits[c>>4], hexDigits[c&15])
 		case c < utf8.RuneSelf:
 			dst = append(dst, c)
 		default:
