@@ -90,6 +90,12 @@ func (q *fakeQuorum) WriteSnapshot(end int64, epoch int32, _ int64, write func(a
 	return err
 }
 
+func (q *fakeQuorum) batches() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.log)
+}
+
 func (q *fakeQuorum) kinds() (names []string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -129,7 +135,7 @@ func TestFirstControllerWritesWhatKafkasFirstLogHolds(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, []string{"BEGIN_TRANSACTION_RECORD", "FEATURE_LEVEL_RECORD", "FEATURE_LEVEL_RECORD", "FEATURE_LEVEL_RECORD", "FEATURE_LEVEL_RECORD",
 			"FEATURE_LEVEL_RECORD", "FEATURE_LEVEL_RECORD", "CONFIG_RECORD", "END_TRANSACTION_RECORD"}, q.kinds())
-		require.Len(t, q.log, 1, "one batch, one fsync")
+		require.Equal(t, 1, q.batches(), "one batch, one fsync")
 		require.Equal(t, metadata.LatestLevel, c.Image().Level())
 		require.Equal(t, "1", c.Image().Configs.Broker("")["min.insync.replicas"])
 		time.Sleep(1600 * time.Millisecond)
@@ -157,8 +163,6 @@ func TestOpenTransactionOfAnEarlierControllerIsAborted(t *testing.T) {
 	running(t, func(t *testing.T, c *Controller, q *fakeQuorum) {
 		q.lead(1)
 		synctest.Wait()
-		q.mu.Lock()
-		q.mu.Unlock()
 		_, err := q.Append(t.Context(), 1, [][]byte{metadata.AppendRecord(nil, &metadata.BeginTransactionRecord{}, 0), metadata.AppendRecord(nil, &metadata.TopicRecord{Name: "x", TopicId: uid(9)}, 0)})
 		require.NoError(t, err)
 		synctest.Wait()
@@ -244,7 +248,7 @@ func TestRequestsThatWaitTogetherShareOneBatch(t *testing.T) {
 		// Posted before the election, so that the loop finds all at once.
 		q.lead(1)
 		synctest.Wait()
-		before := len(q.log)
+		before := q.batches()
 		const n = 20
 		answers := make([]chan kmsg.Response, n)
 		c.mu.Lock()
@@ -261,7 +265,7 @@ func TestRequestsThatWaitTogetherShareOneBatch(t *testing.T) {
 			seen[epoch] = true
 			require.Equal(t, epoch, c.Image().Brokers.Get(int32(i)).Epoch)
 		}
-		require.Equal(t, before+1, len(q.log))
+		require.Equal(t, before+1, q.batches())
 	}, "metadata.max.idle.interval.ms", "0")
 }
 
