@@ -21,12 +21,26 @@ import (
 // Needs:     DESCRIBE on TOPIC; CREATE on CLUSTER or TOPIC for auto-creation
 // Differs from Kafka: topics come in the order asked, all topics by name; the controller named is this broker
 // while it is unfenced, where Kafka draws a live broker by lot.
-var metadataRow = defineTable(0, 13, OnBroker, (*Dispatcher).metadata)
+var metadataRow = defineTableAnswer(0, 13, OnBroker, (*Dispatcher).metadata)
 
-func (d *Dispatcher) metadata(c *server.Ctx, req *kmsg.MetadataRequest) *kmsg.MetadataResponse {
+func (d *Dispatcher) metadata(c *server.Ctx, req *kmsg.MetadataRequest) server.Answer {
+	img := d.h.Images.Image()
+	if req.Topics != nil && (req.Version > 0 || len(req.Topics) > 0) {
+		return server.Reply(d.metadataOf(c, req, img, false))
+	}
+	key := metadataKey{c.Listener, req.Version, req.IncludeClusterAuthorizedOperations, req.IncludeTopicAuthorizedOperations}
+	frame := d.metadatas.get(img, key)
+	if frame == nil {
+		frame = protocol.AppendResponse(nil, 0, d.metadataOf(c, req, img, true))
+		d.metadatas.put(img, key, frame)
+	}
+	return server.Prepared(frame)
+}
+
+// metadataOf answers one request from one image; all asks for every topic.
+func (d *Dispatcher) metadataOf(c *server.Ctx, req *kmsg.MetadataRequest, img *metadata.Image, all bool) *kmsg.MetadataResponse {
 	h := d.h
 	version := req.Version
-	all := req.Topics == nil || version == 0 && len(req.Topics) == 0
 	byID := false
 	for _, t := range req.Topics {
 		hasID := t.TopicID != [16]byte{}
@@ -38,16 +52,8 @@ func (d *Dispatcher) metadata(c *server.Ctx, req *kmsg.MetadataRequest) *kmsg.Me
 		}
 		byID = byID || hasID
 	}
-	img := h.Images.Image()
 	resp := req.ResponseKind().(*kmsg.MetadataResponse)
-	resp.Brokers = make([]kmsg.MetadataResponseBroker, 0, img.Brokers.Len())
-	for b := range img.Brokers.All() {
-		if e, ok := b.Endpoint(c.Listener); ok && !b.Fenced {
-			node := kmsg.NewMetadataResponseBroker()
-			node.NodeID, node.Host, node.Port, node.Rack = b.ID, e.Host, int32(e.Port), b.Rack
-			resp.Brokers = append(resp.Brokers, node)
-		}
-	}
+	resp.Brokers = d.nodes.of(img, c.Listener)
 	resp.ClusterID, resp.ControllerID = &h.ClusterID, h.controllerForClients(img)
 
 	m := metadataAnswer{img: img, listener: c.Listener, version: version}
@@ -98,7 +104,6 @@ func metadataByID(m *metadataAnswer, req *kmsg.MetadataRequest) {
 
 // metadataByName answers names and has unknown ones created where that is wanted and allowed.
 func (d *Dispatcher) metadataByName(c *server.Ctx, m *metadataAnswer, req *kmsg.MetadataRequest) {
-	create := (req.Version < 4 || req.AllowAutoTopicCreation) && config.AutoCreateTopicsEnable.Get(d.h.layers(m.img).View())
 	seen := make(map[string]bool, min(len(req.Topics), 1024))
 	var missing []string
 	for _, asked := range req.Topics {
@@ -118,7 +123,7 @@ func (d *Dispatcher) metadataByName(c *server.Ctx, m *metadataAnswer, req *kmsg.
 		missing = append(missing, name)
 		m.failed(&name, protocol.UUID{}, kerr.UnknownTopicOrPartition.Code)
 	}
-	if create && len(missing) > 0 {
+	if wanted := req.Version < 4 || req.AllowAutoTopicCreation; wanted && len(missing) > 0 && config.AutoCreateTopicsEnable.Get(d.h.layers(m.img).View()) {
 		d.creations.soon(c, missing)
 	}
 }

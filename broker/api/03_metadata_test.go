@@ -82,7 +82,14 @@ func put[P kmsg.Response](t testing.TB, d *Dispatcher, listener string, controll
 	client := "tester"
 	c := &server.Ctx{Header: protocol.RequestHeader{Key: req.Key(), Version: req.GetVersion(), ClientID: &client}, Listener: listener, Controller: controller,
 		Principal: server.Anonymous, Conn: &server.ConnState{ID: 9}, Context: context.Background()}
-	return row.Handle(c, req).Response().(P)
+	answer := row.Handle(c, req)
+	if answer.Response() == nil { // encoded already
+		frame, _, _ := answer.Splice()
+		_, resp, err := protocol.DecodeResponse(req, frame[4:])
+		require.NoError(t, err)
+		return resp.(P)
+	}
+	return answer.Response().(P)
 }
 
 func metadataRequest(v int16, names ...string) *kmsg.MetadataRequest {
@@ -124,6 +131,75 @@ func TestMetadataOfAllTopics(t *testing.T) {
 	assert.Equal(t, []string{"a", "b"}, names(put[*kmsg.MetadataResponse](t, d, "PLAINTEXT", false, null)))
 	assert.Equal(t, []string{"a", "b"}, names(put[*kmsg.MetadataResponse](t, d, "PLAINTEXT", false, metadataRequest(0))), "v0: empty is all")
 	assert.Empty(t, names(put[*kmsg.MetadataResponse](t, d, "PLAINTEXT", false, metadataRequest(1))), "v1: empty is none")
+}
+
+func TestMetadataOfAllTopicsIsKeptUntilTheImageMoves(t *testing.T) {
+	one := metadata.PartitionRecord{Replicas: []int32{1}, Leader: 1}
+	d := pictured(t, nil, topicRecords("a", one)...)
+	all := func(v int16) *kmsg.MetadataRequest {
+		req := kmsg.NewPtrMetadataRequest()
+		req.Version = v
+		return req
+	}
+	frameOf := func(v int16) []byte {
+		row, _ := d.Lookup(3, false)
+		frame, _, _ := row.Handle(&server.Ctx{Listener: "PLAINTEXT", Context: context.Background()}, all(v)).Splice()
+		return frame
+	}
+	same := func(a, b []byte) bool { return &a[0] == &b[0] }
+	first := frameOf(12)
+	assert.True(t, same(first, frameOf(12)))
+	assert.False(t, same(first, frameOf(13)))
+
+	img := d.h.Images.Image()
+	delta := metadata.NewDelta(img)
+	require.NoError(t, delta.Replay(img.Offset+1, 1, &metadata.NoOpRecord{}))
+	d.h.Images.Publish(delta.Apply())
+	assert.True(t, same(first, frameOf(12)), "a record that changes no topic keeps the answer")
+
+	delta = metadata.NewDelta(d.h.Images.Image())
+	for _, r := range topicRecords("b", one) {
+		require.NoError(t, delta.Replay(d.h.Images.Image().Offset+1, 1, r))
+	}
+	d.h.Images.Publish(delta.Apply())
+	assert.False(t, same(first, frameOf(12)))
+	assert.Len(t, put[*kmsg.MetadataResponse](t, d, "PLAINTEXT", false, all(12)).Topics, 2)
+}
+
+func BenchmarkMetadata(b *testing.B) {
+	var parts []metadata.PartitionRecord
+	for range 10 {
+		parts = append(parts, metadata.PartitionRecord{Replicas: []int32{1, 2}, Leader: 1})
+	}
+	var records []metadata.Record
+	for i := range int32(1000) {
+		records = append(records, topicRecords("topic-"+itoa(i), parts...)...)
+	}
+	d := pictured(b, nil, records...)
+	row, _ := d.Lookup(3, false)
+	c := &server.Ctx{Listener: "PLAINTEXT", Context: context.Background()}
+	all := kmsg.NewPtrMetadataRequest()
+	all.Version = 12
+	b.Run("all of 10000 partitions, first", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			d.metadatas = metadataCache{}
+			row.Handle(c, all)
+		}
+	})
+	b.Run("all of 10000 partitions, again", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			row.Handle(c, all)
+		}
+	})
+	b.Run("one topic", func(b *testing.B) {
+		b.ReportAllocs()
+		one := metadataRequest(12, "topic-7")
+		for b.Loop() {
+			row.Handle(c, one)
+		}
+	})
 }
 
 func TestMetadataErrorsByVersion(t *testing.T) {

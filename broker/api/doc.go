@@ -11,7 +11,8 @@
 // writes null there. The image is taken once per request. A handler that waits calls Ctx.Park first.
 //
 // Goroutines and locks. Handlers run on the connections' goroutines. Dispatcher.Run is one more (run.go): it
-// creates topics that Metadata was asked for. Locks, all leaves: autoCreate.mu, Images.mu, SharedRand.mu.
+// creates topics that Metadata was asked for. Locks, all leaves: autoCreate.mu, metadataCache.mu, nodeCache.mu,
+// Images.mu, SharedRand.mu.
 //
 // What it does not do: no authorization yet (every right is granted), no quotas, no metrics.
 //

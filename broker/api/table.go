@@ -100,10 +100,17 @@ func defineAnswer[R any, Q request[R]](minVersion, maxVersion int16, on Listener
 	})
 }
 
-// defineTable declares a row whose handler needs the table or what hangs on it.
+// defineTable declares a row whose handler needs the table or what hangs on it; defineTableAnswer also
+// chooses the kind of answer.
 func defineTable[R any, Q request[R], P kmsg.Response](minVersion, maxVersion int16, on Listeners, handle func(*Dispatcher, *server.Ctx, Q) P) API {
 	return declare[R, Q](minVersion, maxVersion, on, func(d *Dispatcher, c *server.Ctx, req kmsg.Request) server.Answer {
 		return server.Reply(handle(d, c, req.(Q)))
+	})
+}
+
+func defineTableAnswer[R any, Q request[R]](minVersion, maxVersion int16, on Listeners, handle func(*Dispatcher, *server.Ctx, Q) server.Answer) API {
+	return declare[R, Q](minVersion, maxVersion, on, func(d *Dispatcher, c *server.Ctx, req kmsg.Request) server.Answer {
+		return handle(d, c, req.(Q))
 	})
 }
 
@@ -169,6 +176,8 @@ type Dispatcher struct {
 	advertised map[Listeners][]kmsg.ApiVersionsResponseApiKey // by kind of listener
 	forwarded  map[int16]bool                                 // keys that an Envelope may carry
 	creations  autoCreate
+	metadatas  metadataCache
+	nodes      nodeCache
 }
 
 // NewDispatcher binds rows to h, whose rooms may be filled in afterwards.

@@ -47,7 +47,7 @@ func TestFilesAreNamedByTheirKey(t *testing.T) {
 	files, err := filepath.Glob("[0-9][0-9]_*.go")
 	require.NoError(t, err)
 	named := regexp.MustCompile(`^([0-9]{2})_([a-z_]+)\.go$`)
-	declared := regexp.MustCompile(`(?m)^\s*(?:var )?(\w+)\s+= (?:define|defineAnswer|defineTable|forwarded|decided|ofQuorum)\b`)
+	declared := regexp.MustCompile(`(?m)^\s*(?:var )?(\w+)\s+= (?:define|defineAnswer|defineTable|defineTableAnswer|forwarded|decided|ofQuorum)\b`)
 	rows := map[int16]bool{}
 	for _, a := range Table {
 		rows[a.Key] = true

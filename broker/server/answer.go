@@ -20,11 +20,12 @@ const (
 	answerNone answerKind = iota // the zero Answer is None
 	answerReply
 	answerSpliced
+	answerPrepared
 	answerLater
 	answerClose
 )
 
-// Answer is what a handler hands back: exactly one of Reply, Spliced, None, Close, Later.
+// Answer is what a handler hands back: exactly one of Reply, Spliced, Prepared, None, Close, Later.
 type Answer struct {
 	kind   answerKind
 	resp   kmsg.Response
@@ -46,6 +47,10 @@ func Reply(resp kmsg.Response) Answer { return Answer{kind: answerReply, resp: r
 func Spliced(head []byte, cuts []int, bodies []Body) Answer {
 	return Answer{kind: answerSpliced, head: head, cuts: cuts, bodies: bodies}
 }
+
+// Prepared answers with a whole frame that was encoded before, its length first; the correlation id in it
+// does not matter. The frame is copied, so that it may be shared and kept.
+func Prepared(frame []byte) Answer { return Answer{kind: answerPrepared, head: frame} }
 
 // None sends nothing: Produce with acks=0.
 func None() Answer { return Answer{} }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -41,6 +42,19 @@ func (k *conn) write(correlationID int32, a Answer) error {
 		if n := len(o.B) - before; n > firstAnswerBytes || o.hint > firstAnswerBytes {
 			o.hint = min(max(n, o.hint/2), keepAnswerBytes)
 		}
+		if len(o.B) >= flushBytes {
+			return k.flush()
+		}
+		return nil
+	case answerPrepared:
+		o := &k.out
+		if o.B == nil {
+			o.Buffer = bufpool.Get(len(a.head))
+			o.B = o.B[:0]
+		}
+		at := len(o.B)
+		o.B = append(o.B, a.head...)
+		binary.BigEndian.PutUint32(o.B[at+4:], uint32(correlationID))
 		if len(o.B) >= flushBytes {
 			return k.flush()
 		}
