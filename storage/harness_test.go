@@ -3,6 +3,7 @@ package storage
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -169,4 +170,18 @@ func readAll(l *Log) (offsets []int64, err error) {
 		}
 	}
 	return offsets, nil
+}
+
+var errNotExist = fs.ErrNotExist
+
+func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, seed)) }
+
+func list(t testing.TB, fsys vfs.FS, dir string) (names []string) {
+	t.Helper()
+	entries, err := fsys.ReadDir(dir)
+	require.NoError(t, err)
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
 }

@@ -200,8 +200,9 @@ func readMarker(b record.Batch) (m marker, ok bool, err error) {
 // producerStates are the producers of one log. Owner: Log.mu.
 type producerStates struct {
 	byID    map[int64]*producerEntry
-	end     int64 // the state covers every batch below
-	oldest  int64 // no entry without an open transaction has a smaller lastTimestamp; a hint that only saves work
+	all     []*producerEntry // the same, in the order they came: a walk over it is several times faster than over the map
+	end     int64            // the state covers every batch below
+	oldest  int64            // no entry without an open transaction has a smaller lastTimestamp; a hint that only saves work
 	updates []producerUpdate
 }
 
@@ -219,40 +220,56 @@ func (s *producerStates) put(p *producerEntry) {
 	if s.byID == nil {
 		s.byID = map[int64]*producerEntry{}
 	}
-	s.byID[p.id] = p
+	if s.byID[p.id] != p {
+		s.byID[p.id] = p
+		s.all = append(s.all, p)
+	}
 	s.oldest = min(s.oldest, p.lastTimestamp)
 }
 
-// expire forgets producers without an open transaction that have been silent for expirationMs.
-// With a million producers a pass that finds nothing old costs nothing, and one that finds some is one walk (L17).
+// expired says that a producer without an open transaction has been silent for expirationMs (P5).
+func (p *producerEntry) expired(nowMs, expirationMs int64) bool {
+	return p.txnFirst < 0 && nowMs-p.lastTimestamp >= expirationMs
+}
+
+// expire forgets expired producers. With a million of them a pass that finds nothing old costs nothing, and one that
+// finds some is one walk (L17).
 func (s *producerStates) expire(nowMs, expirationMs int64) (gone int) {
-	if len(s.byID) == 0 || nowMs-s.oldest < expirationMs {
+	if len(s.all) == 0 || nowMs-s.oldest < expirationMs {
 		return 0
 	}
 	s.oldest = math.MaxInt64
-	for id, p := range s.byID {
-		switch {
-		case p.txnFirst >= 0:
-		case nowMs-p.lastTimestamp >= expirationMs:
-			delete(s.byID, id)
+	for _, p := range s.all {
+		if p.expired(nowMs, expirationMs) {
 			gone++
-			continue
+		} else {
+			s.oldest = min(s.oldest, p.lastTimestamp)
 		}
-		s.oldest = min(s.oldest, p.lastTimestamp)
 	}
-	if len(s.byID) == 0 {
-		s.byID = nil
+	if gone == 0 {
+		return 0
 	}
+	left := make([]*producerEntry, 0, len(s.all)-gone)
+	many := gone > len(s.all)/2 // then a new map is cheaper than the deletions
+	if many {
+		s.byID = make(map[int64]*producerEntry, cap(left))
+	}
+	for _, p := range s.all {
+		switch {
+		case !p.expired(nowMs, expirationMs):
+			left = append(left, p)
+			if many {
+				s.byID[p.id] = p
+			}
+		case !many:
+			delete(s.byID, p.id)
+		}
+	}
+	s.all = left
 	return gone
 }
 
-func (s *producerStates) list() []*producerEntry {
-	list := make([]*producerEntry, 0, len(s.byID))
-	for _, p := range s.byID {
-		list = append(list, p)
-	}
-	return list
-}
+func (s *producerStates) list() []*producerEntry { return slices.Clone(s.all) }
 
 // openTxns knows which transactions hold the last stable offset back. It has a mutex of its own, so that moving the
 // high watermark never waits for an append.

@@ -265,6 +265,10 @@ func (l *Log) loadSnapshotLocked(end int64) (list []*producerEntry, from int64, 
 		}
 		list, err := l.readSnapshotLocked(at)
 		if err == nil {
+			if l.expirationMs > 0 {
+				now := l.nowMs()
+				list = slices.DeleteFunc(list, func(p *producerEntry) bool { return p.expired(now, l.expirationMs) })
+			}
 			return list, at, nil
 		}
 		l.logger.Warn().Err(err).Str("partition", l.name).Msg("producer snapshot is unusable, an older one is taken")
