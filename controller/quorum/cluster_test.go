@@ -134,7 +134,7 @@ func (c *cluster) start(m *member) {
 	m.life++
 	m.hw, m.waiting, m.fetched, m.led = -1, map[uint64]*letter{}, map[int32]time.Time{}, time.Time{}
 	cfg := Config{Self: ReplicaKey{m.id, dirOf(m.id)}, ClusterID: "cluster", Observer: m.observer, Endpoints: endpointOf(m.id),
-		Listener: "CONTROLLER", Static: c.static, Timeouts: c.timeouts, FetchBytes: c.fetch, ChunkBytes: 100}
+		Listener: "CONTROLLER", Static: c.static, Timeouts: c.timeouts, FetchBytes: c.fetch, ChunkBytes: 100, Trace: true}
 	for _, x := range c.members {
 		if !x.observer && x.id != m.id {
 			cfg.Bootstrap = append(cfg.Bootstrap, Address{"n" + strconv.Itoa(int(x.id)), 9093})

@@ -90,6 +90,9 @@ func (m *Membership) read(r record.Record) error {
 		if err := k.ReadFrom(r.Value, 0); err != nil {
 			return err
 		}
+		if k.KRaftVersion < minKRaftVersion || k.KRaftVersion > maxKRaftVersion {
+			return fmt.Errorf("kraft.version %d is not among the %d to %d that this node knows", k.KRaftVersion, minKRaftVersion, maxKRaftVersion)
+		}
 		m.KRaftVersion, m.HasVersion = k.KRaftVersion, true
 	case record.ControlVoters:
 		v := record.NewVotersRecord()

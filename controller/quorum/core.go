@@ -31,6 +31,7 @@ type Config struct {
 	Timeouts   Timeouts
 	FetchBytes int32 // limit of our own Fetch
 	ChunkBytes int32 // limit of our own FetchSnapshot
+	Trace      bool  // Output.Log tells of every move of the high watermark too
 }
 
 // Stored is what the disk held when the node opened.
@@ -360,6 +361,13 @@ func (c *Core) reply(token uint64, resp kmsg.Response) {
 
 func (c *Core) logf(format string, args ...any) {
 	c.out.Log = append(c.out.Log, fmt.Sprintf(format, args...))
+}
+
+// tracef is logf for what happens too often to be written for an operator.
+func (c *Core) tracef(format string, args ...any) {
+	if c.cfg.Trace {
+		c.logf(format, args...)
+	}
 }
 
 // raiseHighWatermark never lowers it.

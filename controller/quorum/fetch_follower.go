@@ -68,15 +68,12 @@ func (c *Core) onFetchAnswer(resp *kmsg.FetchResponse) bool {
 	default:
 		c.appendFetched(p.RecordBatches)
 		if p.HighWatermark >= 0 && c.raiseHighWatermark(min(p.HighWatermark, c.log.End)) {
-			c.logHighWatermark()
+			c.tracef("high watermark %d", c.hw)
 		}
 	}
 	f.heardFromLeader(c)
 	return true
 }
-
-// logHighWatermark exists for the reader of a trace; the value itself is published after every Step.
-func (c *Core) logHighWatermark() { c.logf("high watermark %d", c.hw) }
 
 // cut follows the leader's word that our last epoch ends elsewhere (rule 5). What is committed is never cut.
 func (c *Core) cut(epoch int32, end int64) {
@@ -122,7 +119,10 @@ func (c *Core) appendFetched(b []byte) {
 		case !batch.VerifyCRC() && !c.bugs.has(bugTornBatch):
 			c.logf("fetched batch at %d fails its checksum", batch.BaseOffset())
 		default:
-			c.noteBatch(batch)
+			if err := c.noteBatch(batch); err != nil {
+				c.logf("fetched control batch at %d: %v", batch.BaseOffset(), err)
+				break
+			}
 			taken += len(batch)
 			b = rest
 			if len(b) > 0 {
@@ -137,19 +137,22 @@ func (c *Core) appendFetched(b []byte) {
 	}
 }
 
-// noteBatch moves the view of the log over one appended batch and reads the membership in it.
-func (c *Core) noteBatch(b record.Batch) {
-	c.log.assign(b.PartitionLeaderEpoch())
-	c.log.End = b.NextOffset()
+// noteBatch moves the view of the log over one batch to be appended and reads the membership in it. Nothing changes
+// when a control record cannot be read: this code must not go on in a log whose membership it does not understand.
+func (c *Core) noteBatch(b record.Batch) error {
+	var ms []Membership
 	if b.IsControl() {
-		ms, err := membershipIn(b)
-		if err != nil {
-			panic(fmt.Sprintf("quorum: control batch at %d: %v", b.BaseOffset(), err))
-		}
-		for _, m := range ms {
-			c.history.add(m)
+		var err error
+		if ms, err = membershipIn(b); err != nil {
+			return err
 		}
 	}
+	c.log.assign(b.PartitionLeaderEpoch())
+	c.log.End = b.NextOffset()
+	for _, m := range ms {
+		c.history.add(m)
+	}
+	return nil
 }
 
 // snapshotRequest asks for the next bytes of a snapshot.

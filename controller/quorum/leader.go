@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -104,7 +105,9 @@ func (c *Core) appendAsLeader(b []byte) {
 	} else {
 		c.write(Write{Kind: AppendBatches, Bytes: b})
 	}
-	c.noteBatch(b)
+	if err := c.noteBatch(b); err != nil {
+		panic(fmt.Sprintf("quorum: own control batch at %d: %v", c.log.End, err))
+	}
 	c.unsynced = true
 }
 
@@ -181,7 +184,7 @@ func (l *leader) advance(c *Core) {
 
 func (l *leader) commit(c *Core, hw int64) {
 	if c.raiseHighWatermark(hw) {
-		c.logHighWatermark()
+		c.tracef("high watermark %d", c.hw)
 		c.serveParked(true)
 	} else {
 		c.serveParked(false)

@@ -1,7 +1,8 @@
 package quorum
 
 import (
-	"os"
+	"errors"
+	"io/fs"
 	"time"
 )
 
@@ -52,7 +53,7 @@ func (d *disk) clean(l Limits, nowMs int64) (changed bool, remove []string, err 
 	}
 	for _, id := range ids[:first] {
 		gone := d.snapshotName(id, deletedEnding)
-		if err := d.fs.Rename(d.snapshotName(id, snapshotEnding), gone); err != nil && !os.IsNotExist(err) {
+		if err := d.fs.Rename(d.snapshotName(id, snapshotEnding), gone); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return false, nil, err
 		}
 		remove = append(remove, gone)

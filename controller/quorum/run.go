@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"sync"
 	"time"
 
@@ -310,7 +309,7 @@ func (l *loop) send(s Send) {
 func (l *loop) clean() error {
 	now := l.now()
 	for len(l.removes) > 0 && !now.Before(l.removes[0].at) {
-		if err := l.o.FS.Remove(l.removes[0].name); err != nil && !os.IsNotExist(err) {
+		if err := l.o.FS.Remove(l.removes[0].name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 		l.removes = l.removes[1:]
