@@ -1,10 +1,10 @@
 // Package dump prints the files of a log directory: what Dohle writes, and Kafka, as text for a person or as one JSON
 // object a line. cmd/dohle calls it for `dohle dump`; nothing else does.
 //
-// A tour: dump.go walks the paths, kind.go knows files by their names, printer.go writes rows of named fields in
-// either form, findings among them. Then a file per format: log.go (segments and
-// snapshots of the metadata log) with record.go, control.go and value.go for what lies in a batch, index.go and
-// index_check.go, txn_index.go, producer_snapshot.go, checkpoint.go, properties.go, state.go.
+// A tour: dump.go walks the paths, kind.go knows files by their names, printer.go writes rows of named fields in either
+// form, findings among them. Then a file per format: log.go for segments and for snapshots of the metadata log, with
+// record.go, control.go and value.go for what lies in a batch; index.go and index_check.go, txn_index.go,
+// producer_snapshot.go, checkpoint.go, properties.go, state.go.
 //
 // Where kafka-dump-log has a name for a field, the field has that name here. A row says at least as much as Kafka's
 // tool says with --deep-iteration, --print-data-log and --cluster-metadata-decoder; indexes are compared with the log

@@ -3,6 +3,7 @@ package dump
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
 	"io"
 
@@ -109,14 +110,12 @@ func firstSequence(last, delta int32) int32 {
 // restCRC adds what is left to a checksum.
 func restCRC(in *bufio.Reader, crc uint32) (uint32, error) {
 	for {
-		b, err := in.Peek(1)
-		if err == io.EOF {
+		if _, err := in.Peek(1); errors.Is(err, io.EOF) {
 			return crc, nil
-		}
-		if err != nil {
+		} else if err != nil {
 			return 0, err
 		}
-		b, _ = in.Peek(in.Buffered())
+		b, _ := in.Peek(in.Buffered())
 		crc = crc32.Update(crc, castagnoli, b)
 		_, _ = in.Discard(len(b))
 	}

@@ -3,6 +3,7 @@ package dump
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"slices"
@@ -105,7 +106,7 @@ func (d *dumper) object(s *source) (map[string]json.RawMessage, bool) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(b, &fields); err != nil || fields == nil {
 		at := int64(0)
-		if syntax, ok := err.(*json.SyntaxError); ok {
+		if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
 			at = max(syntax.Offset-1, 0)
 		}
 		if err == nil {
