@@ -208,16 +208,20 @@ func (c *FetchSessions) remove(id int32, principal string) {
 
 // resume finds the session of an incremental fetch, takes the request's changes and moves to the next epoch, which
 // it returns: the answer is valid only while the session stands there. A session without partitions ends: nil.
+//
+// Order of locks: a session's own, then the cache's, which is never held while a session reads from disk.
 func (c *FetchSessions) resume(req *kmsg.FetchRequest, principal string, now int64) (*fetchSession, int32, *kerr.Error) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	s := c.byID[req.SessionID]
+	c.mu.Unlock()
 	if s == nil || s.principal != principal {
 		return nil, 0, kerr.FetchSessionIDNotFound
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
+	case s.epoch == finalEpoch: // evicted meanwhile
+		return nil, 0, kerr.FetchSessionIDNotFound
 	case s.epoch != req.SessionEpoch:
 		return nil, 0, kerr.InvalidFetchSessionEpoch
 	case s.usesIDs != (req.Version >= 13):
@@ -227,6 +231,8 @@ func (c *FetchSessions) resume(req *kmsg.FetchRequest, principal string, now int
 		s.wake.Renew()
 	}
 	s.update(req)
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if len(s.order) == 0 {
 		delete(c.byID, s.id)
 		s.epoch = finalEpoch

@@ -104,6 +104,7 @@ func (m *Manager) host(v *View, byID *pmap.Builder[protocol.UUID, *Topic], c met
 		t.hosted = slices.Clone(before.hosted)
 	}
 	var roles []func()
+	var resolved *topicConfig // once per topic, and only when a replica is new
 	for _, i := range c.Partitions() {
 		reg := c.After.Partition(i)
 		var p *Partition
@@ -118,7 +119,10 @@ func (m *Manager) host(v *View, byID *pmap.Builder[protocol.UUID, *Topic], c met
 			continue
 		}
 		if p == nil {
-			p = m.open(v, t, i, reg)
+			if resolved == nil {
+				resolved = resolve(v, t)
+			}
+			p = m.open(t, i, reg, resolved)
 			for len(t.hosted) <= int(i) {
 				t.hosted = append(t.hosted, nil)
 			}
@@ -129,12 +133,23 @@ func (m *Manager) host(v *View, byID *pmap.Builder[protocol.UUID, *Topic], c met
 	return t, roles
 }
 
+// topicConfig is a topic's configuration for its partitions, which share it.
+type topicConfig struct {
+	log storage.LogConfig
+	own settings
+}
+
+func resolve(v *View, t *Topic) *topicConfig {
+	view := config.TopicView(v.Config, v.Image.Configs.Topic(t.Name))
+	c := &topicConfig{log: LogConfig(view)}
+	c.own = settingsOf(view, c.log)
+	return c
+}
+
 // open finds or makes the log of a new replica. A log of another topic id under the same name is what was left of a
 // deleted topic.
-func (m *Manager) open(v *View, t *Topic, i int32, reg *metadata.Partition) *Partition {
+func (m *Manager) open(t *Topic, i int32, reg *metadata.Partition, cfg *topicConfig) *Partition {
 	tp := protocol.TopicPartition{Topic: t.Name, Partition: i}
-	view := config.TopicView(v.Config, v.Image.Configs.Topic(t.Name))
-	cfg := LogConfig(view)
 	log, ok := m.o.Store.Log(tp)
 	if ok && !log.TopicID().IsZero() && log.TopicID() != t.ID {
 		if err := m.o.Store.Delete(tp); err != nil {
@@ -144,21 +159,20 @@ func (m *Manager) open(v *View, t *Topic, i int32, reg *metadata.Partition) *Par
 		ok = false
 	}
 	if ok {
-		log.SetConfig(cfg)
+		log.SetConfig(cfg.log)
 	} else {
 		dir, offline := m.assigned(reg)
 		if offline {
 			return gonePartition(tp, t.ID, m.env, kerr.KafkaStorageError)
 		}
 		var err error
-		if log, err = m.o.Store.Create(tp, t.ID, cfg, dir); err != nil {
+		if log, err = m.o.Store.Create(tp, t.ID, cfg.log, dir); err != nil {
 			m.o.Log.Error().Err(err).Stringer("partition", tp).Msg("can't create a replica")
 			return gonePartition(tp, t.ID, m.env, kerr.KafkaStorageError)
 		}
 	}
 	p := newPartition(tp, t.ID, log, m.env)
-	s := settingsOf(view, cfg)
-	p.settings.Store(&s)
+	p.settings.Store(&cfg.own)
 	if log.Err() != nil {
 		p.stop(kerr.KafkaStorageError)
 	}
@@ -169,10 +183,14 @@ func (m *Manager) open(v *View, t *Topic, i int32, reg *metadata.Partition) *Par
 // of ours that can't be used, or one that we don't have: its data are not made again elsewhere (KAFKA-13127).
 func (m *Manager) assigned(reg *metadata.Partition) (dir *storage.Dir, offline bool) {
 	id, ok := reg.Directory(m.o.NodeID)
+	dirs := m.o.Store.Dirs()
 	if !ok || id == metadata.DirectoryUnassigned || id == metadata.DirectoryMigrating {
+		if len(dirs) == 1 { // spares the store the choice
+			return dirs[0], !dirs[0].Online()
+		}
 		return nil, false
 	}
-	for _, d := range m.o.Store.Dirs() {
+	for _, d := range dirs {
 		if d.ID() == id {
 			return d, !d.Online()
 		}
@@ -197,12 +215,14 @@ func (m *Manager) assume(p *Partition, reg *metadata.Partition) {
 // reconfigure hands the resolved configs to the logs: of all topics when the broker's own changed, else of those named.
 func (m *Manager) reconfigure(v *View, all bool, names []string) {
 	refresh := func(t *Topic) {
-		view := config.TopicView(v.Config, v.Image.Configs.Topic(t.Name))
-		cfg := LogConfig(view)
+		if t.hosted == nil {
+			return
+		}
+		cfg := resolve(v, t)
 		for _, p := range t.hosted {
 			if p != nil && p.log != nil {
-				p.log.SetConfig(cfg)
-				p.configure(settingsOf(view, cfg))
+				p.log.SetConfig(cfg.log)
+				p.configure(&cfg.own)
 			}
 		}
 	}

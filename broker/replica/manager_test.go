@@ -3,6 +3,7 @@ package replica
 import (
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -24,7 +25,7 @@ import (
 
 // rig is a Manager of broker 1 on a real store with two directories.
 type rig struct {
-	t     *testing.T
+	t     testing.TB
 	fs    vfs.FS
 	m     *Manager
 	store *storage.Store
@@ -58,11 +59,12 @@ func (a *proposals) last(t *testing.T) ISRChange {
 
 var dirIDs = []protocol.UUID{{0xd1}, {0xd2}}
 
-func newRig(t *testing.T, fs vfs.FS) *rig {
+func newRig(t testing.TB, fs vfs.FS) *rig { return newRigOn(t, fs, "/d0", "/d1") }
+
+func newRigOn(t testing.TB, fs vfs.FS, dirs ...string) *rig {
 	file, err := config.NewStatic(map[string]string{"node.id": "1", "process.roles": "broker", "controller.listener.names": "CONTROLLER",
-		"controller.quorum.bootstrap.servers": "localhost:1", "listeners": "PLAINTEXT://localhost:9092", "log.dirs": "/d0,/d1"})
+		"controller.quorum.bootstrap.servers": "localhost:1", "listeners": "PLAINTEXT://localhost:9092", "log.dirs": strings.Join(dirs, ",")})
 	require.NoError(t, err)
-	dirs := []string{"/d0", "/d1"}
 	for i, dir := range dirs {
 		require.NoError(t, fs.MkdirAll(dir))
 		require.NoError(t, storage.WriteMetaProperties(fs, dir, storage.MetaProperties{ClusterID: "c", NodeID: 1, DirectoryID: dirIDs[i]}, time.Now()))

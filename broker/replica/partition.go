@@ -80,10 +80,16 @@ type BrokerState struct {
 
 func newPartition(tp protocol.TopicPartition, topicID protocol.UUID, log *storage.Log, env *environment) *Partition {
 	p := &Partition{tp: tp, topicID: topicID, log: log, env: env}
-	p.state.Store(&State{Role: RoleFollower, Leader: -1, LeaderEpoch: -1, PartitionEpoch: -1})
-	p.settings.Store(&settings{minISR: 1})
+	p.state.Store(&unknownState)
+	p.settings.Store(&defaultSettings)
 	return p
 }
+
+// What a partition is before the image has said anything. Never changed.
+var (
+	unknownState    = State{Role: RoleFollower, Leader: -1, LeaderEpoch: -1, PartitionEpoch: -1}
+	defaultSettings = settings{minISR: 1}
+)
 
 // gonePartition stands for a replica that can't be served, to answer err.
 func gonePartition(tp protocol.TopicPartition, topicID protocol.UUID, env *environment, err error) *Partition {
@@ -220,6 +226,9 @@ func (r registration) state(old *State) *State {
 
 // keepFollowers is the followers for a new assignment: known ones as they are, new ones empty.
 func keepFollowers(known []Follower, replicas []int32, self int32) []Follower {
+	if len(replicas) == 1 && replicas[0] == self {
+		return nil
+	}
 	out := make([]Follower, 0, len(replicas))
 	for _, id := range replicas {
 		if id == self {
@@ -282,8 +291,8 @@ func (p *Partition) lowWatermark() int64 {
 }
 
 // configure takes changed settings; a lowered min.insync.replicas may let the high watermark move.
-func (p *Partition) configure(s settings) {
-	p.settings.Store(&s)
+func (p *Partition) configure(s *settings) {
+	p.settings.Store(s)
 	p.recheck()
 }
 
