@@ -43,8 +43,9 @@ func TestProduceErrors(t *testing.T) {
 	zstd.Codec, zstd.Codecs = compress.Zstd, compress.NewCodecs()
 	corrupt := batchOf("x")
 	corrupt[len(corrupt)-1]++
-	oldMagic := batchOf("x")
-	oldMagic[16] = 1
+	oldMagic, newMagic, short := batchOf("x"), batchOf("x"), batchOf("x")
+	oldMagic[16], newMagic[16] = 1, 3
+	short[11] = 5 // the batch says that it has 5 bytes
 	now := time.Now().UnixMilli()
 	id := "tx"
 
@@ -69,6 +70,9 @@ func TestProduceErrors(t *testing.T) {
 		{"half a batch", 9, 1, "a", 0, batchOf("x")[:40], nil, kerr.InvalidRecord, false},
 		{"two batches", 9, 1, "a", 0, append(batchOf("x"), batchOf("y")...), nil, kerr.InvalidRecord, false},
 		{"old magic", 9, 1, "a", 0, oldMagic, nil, kerr.InvalidRecord, false},
+		{"magic of the future", 9, 1, "a", 0, newMagic, nil, kerr.CorruptMessage, false},
+		{"impossible size", 9, 1, "a", 0, short, nil, kerr.CorruptMessage, false},
+		{"null", 9, 1, "a", 0, nil, nil, kerr.InvalidRecord, false},
 		{"bad CRC", 9, 1, "a", 0, corrupt, nil, kerr.CorruptMessage, false},
 		{"zstd before v7", 6, 1, "a", 0, batchWith(zstd, now, "x"), nil, kerr.UnsupportedCompressionType, false},
 		{"too large", 9, 1, "small", 0, batchOf(string(make([]byte, 2000))), nil, kerr.MessageTooLarge, false},

@@ -442,3 +442,39 @@ func TestFetchOfFollowersKeepsThemInSyncWhileIdle(t *testing.T) {
 	}
 	require.Equal(t, replica.RoleLeader, r.partition("a", 0).State().Role)
 }
+
+func TestFetchBeyondTheHighWatermarkWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := memRig(t)
+		r.topic("a", 1, 1, 2)
+		r.produce(12, 1, "a", 0, batchOf("x"))
+		r.produce(12, 1, "a", 0, batchOf("y"))
+		req := fetchRequest(12, fetchAsk{topic: "a", offset: 1}) // the high watermark is 0
+		req.MaxWaitMillis = 500
+		start := time.Now()
+		p := r.fetch(req).Topics[0].Partitions[0]
+		require.Zero(t, p.ErrorCode)
+		require.Equal(t, 500*time.Millisecond, time.Since(start))
+		done := make(chan *kmsg.FetchResponse)
+		go func() { done <- r.fetch(req) }()
+		synctest.Wait()
+		c := r.ctx()
+		c.Conn = nil
+		for offset := int64(1); offset <= 2; offset++ {
+			follower := fetchRequest(15, fetchAsk{topic: "a", offset: offset})
+			follower.ReplicaState.ID, follower.ReplicaState.Epoch = 2, 200
+			r.fetchAs(c, follower)
+		}
+		require.Equal(t, []string{"y"}, r.values((<-done).Topics[0].Partitions[0]))
+		require.Equal(t, 500*time.Millisecond, time.Since(start))
+	})
+}
+
+func TestFetchNegativeLimitsCountAsZero(t *testing.T) {
+	r := memRig(t)
+	r.topic("a", 1)
+	r.mustProduce("a", 0, "x")
+	req := fetchRequest(12, fetchAsk{topic: "a", max: -1})
+	req.MaxBytes, req.MinBytes, req.MaxWaitMillis = -5, -5, -5
+	require.Equal(t, []string{"x"}, r.values(r.fetch(req).Topics[0].Partitions[0]))
+}
