@@ -140,7 +140,7 @@ func (s *State) checkFeatures(features []kmsg.BrokerRegistrationRequestFeature, 
 	return nil
 }
 
-// UnregisterBroker forgets a broker for good (key 64, KIP-919's sibling for brokers).
+// UnregisterBroker forgets a broker for good (key 64).
 func UnregisterBroker(s *State, req *kmsg.UnregisterBrokerRequest) Decision {
 	resp := req.ResponseKind().(*kmsg.UnregisterBrokerResponse)
 	d := Decision{Reply: resp, Split: true}

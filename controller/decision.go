@@ -44,7 +44,7 @@ type Decision struct {
 	Then func(last int64)
 }
 
-// finish refuses what is too large for one request (M2): nothing of it is written.
+// tooLarge: the request asks for more than one batch and is refused whole (M2).
 func (d Decision) tooLarge() bool { return !d.Split && len(d.Records) > maxRecordsPerRequest }
 
 // BrokerView is the configuration that the controller goes by: its own node's, over the cluster's defaults.
