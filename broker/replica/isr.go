@@ -83,8 +83,12 @@ func (p *Partition) MaybeShrink() {
 	})
 }
 
-// propose decides under the locks and hands the change over outside of them.
+// propose decides under the locks and hands the change over outside of them. It looks first without holding appends
+// up: the fetches of a follower that is far behind come often.
 func (p *Partition) propose(decide func(*State) (isr, maximal []int32)) {
+	if !p.glance(decide) {
+		return
+	}
 	var change ISRChange
 	_ = p.changeLocked(func() error {
 		st := p.state.Load()
@@ -106,6 +110,13 @@ func (p *Partition) propose(decide func(*State) (isr, maximal []int32)) {
 	if change.ISR != nil && !p.env.alter.Propose(p, change) {
 		p.Altered(change, AlterOutcome{Err: kerr.OperationNotAttempted})
 	}
+}
+
+func (p *Partition) glance(decide func(*State) (isr, maximal []int32)) bool {
+	p.progressMu.Lock()
+	defer p.progressMu.Unlock()
+	isr, _ := decide(p.state.Load())
+	return isr != nil
 }
 
 func (p *Partition) members(isr []int32) []ISRMember {
