@@ -22,6 +22,7 @@ type disk struct {
 	dir    string // .../__cluster_metadata-0
 	log    *storage.Log
 	codecs *compress.Codecs
+	lazy   bool // an observer's: flushed every pointEvery bytes only
 
 	part   vfs.File // the snapshot being fetched; only the loop touches it
 	partID SnapshotID
@@ -35,7 +36,7 @@ type disk struct {
 
 // openDisk opens the directory, finishes what a crash interrupted, and says what it holds.
 func openDisk(o *Options) (*disk, Stored, error) {
-	d := &disk{fs: o.FS, dir: path.Join(o.Dir, PartitionDir()), codecs: o.Codecs}
+	d := &disk{fs: o.FS, dir: path.Join(o.Dir, PartitionDir()), codecs: o.Codecs, lazy: o.Observer}
 	var st Stored
 	if err := o.FS.MkdirAll(d.dir); err != nil {
 		return nil, st, err
@@ -242,14 +243,12 @@ func (d *disk) apply(w Write) error {
 		return saveQuorumState(d.fs, d.dir, w.State, w.KRaftVersion)
 	case AppendBatches:
 		d.sincePoint += len(w.Bytes)
-		_, err := d.log.AppendAsFollower(w.Bytes)
-		return err
-	case SyncLog:
-		end := d.log.LogEndOffset()
-		if err := d.log.Flush(end); err != nil || d.sincePoint < pointEvery {
+		if _, err := d.log.AppendAsFollower(w.Bytes); err != nil || !d.lazy || d.sincePoint < pointEvery {
 			return err
 		}
-		return d.raisePoint(end)
+		return d.syncTo(d.log.LogEndOffset())
+	case SyncLog:
+		return d.syncTo(d.log.LogEndOffset())
 	case TruncateLog:
 		if err := d.lowerPoint(w.Offset); err != nil {
 			return err
@@ -269,6 +268,14 @@ func (d *disk) apply(w Write) error {
 		return d.dropPart()
 	}
 	panic(fmt.Sprintf("quorum: write of kind %d", w.Kind))
+}
+
+// syncTo makes everything below end durable, and moves the recovery point now and then.
+func (d *disk) syncTo(end int64) error {
+	if err := d.log.Flush(end); err != nil || d.sincePoint < pointEvery {
+		return err
+	}
+	return d.raisePoint(end)
 }
 
 func (d *disk) writeChunk(w Write) error {

@@ -101,7 +101,7 @@ func (c *Core) propose(ps []Proposal) {
 func (c *Core) appendAsLeader(b []byte) {
 	if n := len(c.out.Writes); n > 0 && c.out.Writes[n-1].Kind == AppendBatches {
 		w := &c.out.Writes[n-1]
-		w.Bytes = append(w.Bytes[:len(w.Bytes):len(w.Bytes)], b...)
+		w.Bytes = append(w.Bytes, b...) // the batch is ours, with whatever room lies behind it
 	} else {
 		c.write(Write{Kind: AppendBatches, Bytes: b})
 	}

@@ -27,6 +27,7 @@ type Node struct {
 	commits commits
 	out     delivery
 	shown   atomic.Pointer[view]
+	members atomic.Pointer[membership]
 
 	snapshotMu sync.Mutex // one WriteSnapshot at a time
 }
@@ -39,6 +40,19 @@ type view struct {
 	leads         bool // this node, and since which offset
 	epochStart    int64
 	hw, end       int64
+}
+
+// membership is what the newest records of the log say, committed or not.
+type membership struct {
+	changes int // of the Core's history when this was taken
+	version int16
+	voters  VoterSet
+}
+
+func (n *Node) showMembers() {
+	if h := &n.core.history; n.members.Load() == nil || n.members.Load().changes != h.changes {
+		n.members.Store(&membership{h.changes, h.version(), n.core.voters()})
+	}
 }
 
 // errStopped is what callers get once Run has ended.
@@ -59,6 +73,7 @@ func Open(o Options) (*Node, error) {
 	n := &Node{o: o, disk: d, core: NewCore(cfg, stored, o.Rand)}
 	n.inbox.wake = make(chan struct{}, 1)
 	n.out.wake = make(chan struct{}, 1)
+	n.showMembers()
 	n.shown.Store(&view{leader: -1, epoch: stored.State.Epoch, hw: -1, end: stored.Log.End})
 	return n, nil
 }
@@ -189,13 +204,16 @@ func (n *Node) LogStartOffset() int64 { return n.disk.log.LogStartOffset() }
 // LatestSnapshot is the newest snapshot beside the log.
 func (n *Node) LatestSnapshot() (SnapshotID, bool) { return n.disk.latestSnapshot() }
 
-// KRaftVersion is the finalized kraft.version, and Voters the newest voter set, committed or not.
-func (n *Node) KRaftVersion(ctx context.Context) (version int16, voters []Voter, err error) {
-	err = n.ask(ctx, func() { version, voters = n.core.history.version(), slices.Clone(n.core.voters()) })
-	return version, voters, err
+// KRaftVersion is the level of kraft.version, and voters the newest voter set, committed or not; not to be changed. It
+// never waits and never fails; ctx and err are there for the callers of today.
+func (n *Node) KRaftVersion(context.Context) (version int16, voters []Voter, err error) {
+	m := n.members.Load()
+	return m.version, m.voters, nil
 }
 
-// WaitCommitted returns when the high watermark is above offset. The errors: ctx's, or errStopped's.
+// WaitCommitted returns when the high watermark is above offset. Whether the record there is the one that the caller
+// appended is sure only while this node leads the caller's epoch: another leader may have cut it and put its own there.
+// Who must know looks at the epochs that Committed delivers. The errors: ctx's, or BROKER_NOT_AVAILABLE after a stop.
 func (n *Node) WaitCommitted(ctx context.Context, offset int64) error {
 	ch, ok := n.commits.wait(offset)
 	if !ok {

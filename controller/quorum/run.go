@@ -219,6 +219,7 @@ func (l *loop) carry(ev Event) (proposed []Proposed, err error) {
 
 // show publishes what others may see.
 func (l *loop) show() {
+	l.showMembers()
 	v := &view{hw: l.core.HighWatermark(), end: l.core.Log().End}
 	v.leader, v.epoch, v.addr, v.known = l.core.Leader()
 	v.epochStart, v.leads = l.core.LeaderSince()

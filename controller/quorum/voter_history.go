@@ -14,20 +14,26 @@ type Membership struct {
 type voterHistory struct {
 	static  VoterSet // controller.quorum.voters; counts until the first Voters record
 	entries []Membership
+	changes int // counts every change of entries
 }
 
 func (h *voterHistory) add(m Membership) {
 	if m.HasVoters || m.HasVersion {
 		h.entries = append(h.entries, m)
+		h.changes++
 	}
 }
 
-func (h *voterHistory) reset() { h.entries = nil }
+func (h *voterHistory) reset() {
+	h.entries = nil
+	h.changes++
+}
 
 // truncateTo drops what stood at or above the new log end.
 func (h *voterHistory) truncateTo(end int64) {
 	for len(h.entries) > 0 && h.entries[len(h.entries)-1].Offset >= end {
 		h.entries = h.entries[:len(h.entries)-1]
+		h.changes++
 	}
 }
 
