@@ -364,7 +364,9 @@ func (seg *segment) readEnd() (int64, error) {
 // recover rebuilds everything above the recovery point, see load.
 func (l *Log) recover(point int64) error {
 	list := l.segments()
-	first := max(floorSegment(list, point), 0)
+	// The segment that holds the offset before the point: while it was active its index was written without fsync, and
+	// only a flush after it was sealed, which moves the point past the next segment's base, made that good.
+	first := max(floorSegment(list, point-1), 0)
 	start := list[first].base
 
 	l.snapshots = slices.DeleteFunc(l.snapshots, func(at int64) bool {
