@@ -28,7 +28,6 @@ var errEnvelopeVersion = errors.New("the controller does not know this version")
 // timeout, so that what the client does next finds it (compat P14).
 func forwarded[R any, Q request[R], P kmsg.Response](minVersion, maxVersion int16, shown func(*metadata.Image, Q, P) bool) API {
 	a := defineAnswer(minVersion, maxVersion, OnBroker, func(h *Handlers, c *server.Ctx, req Q) server.Answer {
-		c.Park()
 		resp, err := h.envelope(c.Context, c, req, forwardTimeout)
 		if errors.Is(err, errEnvelopeVersion) {
 			return server.Close(err)
@@ -57,6 +56,7 @@ func (h *Handlers) envelope(ctx context.Context, c *server.Ctx, req kmsg.Request
 	e.RequestData = protocol.AppendRequest(nil, clientID, c.Header.CorrelationID, req)[4:]
 	e.RequestPrincipal = encodePrincipal(c.Principal)
 	e.ClientHostAddress = addressBytes(c.Client)
+	c.Park() // after the encoding: bytes of req may alias the frame
 	answer, err := h.Controllers.Send(ctx, e)
 	if err != nil {
 		return nil, err
