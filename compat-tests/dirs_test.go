@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -56,9 +57,12 @@ func TestLogDirChangesHands(t *testing.T) {
 // shutdownPatience is for a JVM on a busy machine; ours stops in moments, which TestStopIsQuick measures.
 const shutdownPatience = 60e9
 
+// described are the lines of all topics; their order is that of a hash map in Apache Kafka.
 func described(t *testing.T, n *node) string {
 	t.Helper()
-	return kafkaTool(t, tools+"TopicCommand", "--bootstrap-server", n.bootstrap, "--describe")
+	lines := strings.Split(kafkaTool(t, tools+"TopicCommand", "--bootstrap-server", n.bootstrap, "--describe"), "\n")
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
 }
 
 func readsBack(t *testing.T, n *node, topic string, text []byte) {

@@ -81,7 +81,7 @@ func servesTopicOn(t *testing.T, n *node, id int) {
 func TestObserversCatchUpFromSnapshots(t *testing.T) {
 	small := props{
 		"metadata.log.max.record.bytes.between.snapshots": "2000", "metadata.max.retention.bytes": "2000",
-		"metadata.log.segment.bytes": "8388608", "internal.metadata.log.segment.bytes": "2048", "internal.metadata.delete.delay.millis": "1000",
+		"metadata.log.segment.bytes": "8388608", "internal.metadata.log.segment.bytes": "8192", "internal.metadata.delete.delay.millis": "1000",
 	}
 	for _, pair := range []struct {
 		name               string

@@ -48,7 +48,7 @@ func TestKafkaToolsPrintTheSame(t *testing.T) {
 		{tool: "TopicCommand", args: "--bootstrap-server {B} --create --topic bad/name", fail: true},
 		{tool: "TopicCommand", args: "--bootstrap-server {B} --create --topic odd --config no.such.key=1", fail: true},
 		{tool: "TopicCommand", args: "--bootstrap-server {B} --list"},
-		{tool: "TopicCommand", args: "--bootstrap-server {B} --describe"},
+		{tool: "TopicCommand", args: "--bootstrap-server {B} --describe", any: true},
 		{tool: "TopicCommand", args: "--bootstrap-server {B} --describe --topic one"},
 		{tool: "TopicCommand", args: "--bootstrap-server {B} --describe --topic missing", fail: true},
 		{tool: "TopicCommand", args: "--bootstrap-server {B} --alter --topic one --partitions 5"},
