@@ -204,6 +204,11 @@ func (l *Log) AppendAsFollower(records []byte) (AppendInfo, error) {
 		case b.PartitionLeaderEpoch() < info.LastLeaderEpoch:
 			err = fmt.Errorf("leader epoch %d at offset %d comes after %d: %w", b.PartitionLeaderEpoch(), b.BaseOffset(), info.LastLeaderEpoch, kerr.CorruptMessage)
 		}
+		if err == nil && b.IsControl() && b.HasProducerID() {
+			if _, _, e := readMarker(b, l.codecs); e != nil {
+				err = fmt.Errorf("the control record at offset %d: %w: %w", b.BaseOffset(), e, kerr.CorruptMessage)
+			}
+		}
 		if err != nil {
 			return info, fmt.Errorf("append to follower %s: %w", l.tp, err)
 		}

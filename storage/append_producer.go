@@ -45,7 +45,7 @@ func (l *Log) checkProducerLocked(b record.Batch, a AppendOptions) (*batchMeta, 
 	}
 	u := producerUpdate{entry: entry, batch: b}
 	if b.IsControl() {
-		m, ok, err := readMarker(b)
+		m, ok, err := readMarker(b, l.codecs)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", kerr.InvalidRecord, err)
 		}
@@ -123,9 +123,12 @@ func (l *Log) replayLocked(b record.Batch, seg *segment) error {
 	}
 	var mark *marker
 	if b.IsControl() {
-		m, ok, err := readMarker(b)
-		if err != nil || !ok {
-			return err
+		m, ok, err := readMarker(b, l.codecs)
+		if err != nil {
+			return &CorruptError{l.dirPath(), -1, fmt.Sprintf("the control record at offset %d: %v", b.BaseOffset(), err)}
+		}
+		if !ok {
+			return nil
 		}
 		mark = &m
 	}

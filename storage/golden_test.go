@@ -179,7 +179,7 @@ func TestAKilledDirectoryOfKafkaIsRecovered(t *testing.T) {
 	require.NoError(t, err)
 	markers := 0
 	for _, b := range logBatches(t, txn) {
-		if m, ok, err := readMarker(b); record.Batch(b).IsControl() && ok && !m.commit {
+		if m, ok, err := readMarker(b, codecs); record.Batch(b).IsControl() && ok && !m.commit {
 			require.NoError(t, err)
 			markers++
 		}

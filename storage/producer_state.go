@@ -10,6 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
+	"github.com/dohle-io/dohle/protocol/compress"
 	"github.com/dohle-io/dohle/protocol/record"
 )
 
@@ -172,12 +173,15 @@ func (p *producerEntry) apply(b record.Batch, m *marker) (started bool, done com
 	return false, done
 }
 
+// maxMarker bounds what a control batch may decompress to. Kafka never compresses one.
+const maxMarker = 64 << 10
+
 // readMarker decodes the control record of a batch; ok is false for a control batch of another kind or an empty one.
-func readMarker(b record.Batch) (m marker, ok bool, err error) {
+func readMarker(b record.Batch, c *compress.Codecs) (m marker, ok bool, err error) {
 	if b.Count() == 0 {
 		return m, false, nil // compaction has removed the marker's record
 	}
-	for r, err := range b.Records(nil, 0) {
+	for r, err := range b.Records(c, maxMarker) {
 		if err != nil {
 			return m, false, err
 		}

@@ -143,6 +143,9 @@ func Open(o Options) (_ *Store, err error) {
 		}
 		epochs = append(epochs, epoch)
 	}
+	if !slices.ContainsFunc(s.dirs, (*Dir).Online) {
+		return nil, fmt.Errorf("none of the log directories can be read: %w", s.dirs[0].Err())
+	}
 	if slices.Min(epochs) == slices.Max(epochs) {
 		s.epoch = epochs[0]
 	}
@@ -276,7 +279,8 @@ func (s *Store) loadDir(d *Dir) (epoch int64, err error) {
 		d.logs[l.tp] = l
 		if err := l.Err(); err != nil {
 			if _, corrupt := asCorrupt(err); !corrupt {
-				return -1, err
+				d.fail(err) // the disk, not the bytes
+				return -1, nil
 			}
 		}
 	}
