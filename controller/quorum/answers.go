@@ -34,7 +34,8 @@ func (c *Core) common(h heard) verdict {
 			return dropped
 		}
 		return done
-	case h.leaderID >= 0 && c.state.LeaderID < 0:
+	case h.leaderID >= 0 && (c.state.LeaderID < 0 || len(h.endpoints) > len(c.endpoints)):
+		// The second half: restarted, this node knows the leader's id from quorum-state but not where it is.
 		if !c.learn(h.leaderID, h.epoch, h.endpoints) {
 			return dropped
 		}

@@ -29,6 +29,7 @@ type Node struct {
 	shown   atomic.Pointer[view]
 	members atomic.Pointer[membership]
 
+	begun      atomic.Bool
 	snapshotMu sync.Mutex // one WriteSnapshot at a time
 }
 
@@ -307,6 +308,16 @@ func (n *Node) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// Close gives up a node that was opened and never run. After Run it does nothing.
+func (n *Node) Close() error {
+	if !n.begun.CompareAndSwap(false, true) {
+		return nil
+	}
+	n.inbox.close()
+	n.commits.close()
+	return n.disk.close()
 }
 
 // ask runs f on the loop and waits for it.

@@ -401,7 +401,7 @@ func TestDamagedDirectoryIsRefused(t *testing.T) {
 	t.Run("whole", func(t *testing.T) {
 		n, err := Open(testOptions(whole(t), 1, newWire()))
 		require.NoError(t, err)
-		require.NoError(t, n.disk.close())
+		require.NoError(t, n.Close())
 	})
 }
 
@@ -420,7 +420,7 @@ func TestInterruptedInstallIsFinished(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 7, n.LogStartOffset())
 	require.EqualValues(t, 7, n.LogEndOffset())
-	require.NoError(t, n.disk.close())
+	require.NoError(t, n.Close())
 	entries, err := mem.ReadDir(dir)
 	require.NoError(t, err)
 	for _, e := range entries {
@@ -428,7 +428,7 @@ func TestInterruptedInstallIsFinished(t *testing.T) {
 	}
 	n, err = Open(o)
 	require.NoError(t, err)
-	require.NoError(t, n.disk.close())
+	require.NoError(t, n.Close())
 }
 
 func TestRetentionDeletesOldSnapshotsAndTheLogBelow(t *testing.T) {

@@ -28,7 +28,8 @@ func (a Address) String() string { return net.JoinHostPort(a.Host, strconv.Itoa(
 // Transport sends one request to another node and waits for its answer. Node calls it from goroutines of its own
 // (run.go), several at once for several nodes. An error is a failure of the connection or of ctx; an answer of Kafka's
 // is never an error. When the peer does not speak the version the request needs, the error wraps
-// kerr.UnsupportedVersion. Send chooses the version: the highest both sides know.
+// kerr.UnsupportedVersion. Send chooses the version: the highest both sides know. A Vote with PreVote set needs version
+// 2: to a peer that knows less it must not be sent at all, for there it would be a vote.
 type Transport interface {
 	Send(ctx context.Context, to Address, req kmsg.Request) (kmsg.Response, error)
 }

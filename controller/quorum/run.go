@@ -26,6 +26,9 @@ const maxRead = 16 << 20
 
 // Run drives the node until ctx ends, Shutdown was called, or the disk failed. It may be called once.
 func (n *Node) Run(ctx context.Context) error {
+	if !n.begun.CompareAndSwap(false, true) {
+		return errStopped
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -166,6 +169,12 @@ func (l *loop) handleOne(o *op) error {
 		close(o.done)
 		return nil
 	case opSnapshot:
+		if o.snapshot.EndOffset < l.disk.log.LogStartOffset() {
+			// A newer one was fetched while this one was written.
+			err := removeIfThere(l.o.FS, l.disk.snapshotName(o.snapshot, snapshotEnding))
+			close(o.done)
+			return err
+		}
 		l.disk.setSnapshots(append(l.disk.listSnapshots(), o.snapshot))
 		l.cleanAt = l.now()
 		close(o.done)
