@@ -380,3 +380,80 @@ func TestMixedQuorumWithApacheKafka(t *testing.T) {
 	sameLog(t, kafkas[1].partition(), filepath.Join(dir, PartitionDir()))
 	sameLog(t, kafkas[2].partition(), filepath.Join(dir, PartitionDir()))
 }
+
+// TestApacheKafkaFollowsUs: our sole voter leads; a controller of Kafka's that is no voter fetches our log, and another
+// that starts with nothing gets our snapshot.
+func TestApacheKafkaFollowsUs(t *testing.T) {
+	const port = 19284
+	golden, err := os.ReadFile("testdata/kafka-4.4/standalone.checkpoint")
+	require.NoError(t, err)
+	fs, dir := vfs.OS, t.TempDir()
+	require.NoError(t, fs.MkdirAll(dir+"/golden"))
+	require.NoError(t, vfs.WriteFileAtomic(fs, dir+"/golden/"+SnapshotID{}.String()+snapshotEnding, golden, false))
+	s, err := openSnapshot(fs, dir+"/golden", SnapshotID{}, compress.NewCodecs())
+	require.NoError(t, err)
+	var features [][]byte
+	for v, err := range s.values() {
+		require.NoError(t, err)
+		features = append(features, bytes.Clone(v))
+	}
+	s.close()
+	endpoints := []Endpoint{{"CONTROLLER", "127.0.0.1", port}}
+	require.NoError(t, WriteBootstrap(fs, dir, Bootstrap{TimeMs: time.Now().UnixMilli(), KRaftVersion: 1, Records: features,
+		Voters: []Voter{{ID: 1, DirectoryID: dirOf(1), Endpoints: endpoints, MaxVersion: 1}}}))
+	o := kafkaOptions(t, 1, dir)
+	o.Observer, o.Endpoints, o.Log = false, endpoints, zerolog.Nop()
+	n := run(t, o, newWire())
+	stop := served(t, n.Node, port)
+	require.Eventually(t, func() bool { return n.shown.Load().leads }, 5*time.Second, time.Millisecond)
+	_, err = n.Append(t.Context(), 1, features)
+	require.NoError(t, err)
+	for range 20 {
+		_, err = n.Append(t.Context(), 1, values("\x01\x14\x00\x00"))
+		require.NoError(t, err)
+	}
+	keepsUp := func(id int32) {
+		require.Eventually(t, func() bool {
+			resp, err := n.Handle(t.Context(), describeQuorum())
+			require.NoError(t, err)
+			for _, x := range resp.(*kmsg.DescribeQuorumResponse).Topics[0].Partitions[0].Observers {
+				if x.ReplicaID == id && x.LogEndOffset == n.LogEndOffset() {
+					return true
+				}
+			}
+			return false
+		}, 40*time.Second, 50*time.Millisecond)
+	}
+	extra := fmt.Sprintf("controller.quorum.bootstrap.servers=127.0.0.1:%d\n", port)
+	k := newKafka(t, 8, 19285, extra, "--no-initial-controllers")
+	k.start(t)
+	keepsUp(8)
+	last, err := n.Append(t.Context(), 1, values("\x01\x14\x00\x00"))
+	require.NoError(t, err)
+	keepsUp(8)
+	sameLog(t, filepath.Join(dir, PartitionDir()), k.partition())
+	k.kill()
+
+	require.NoError(t, n.WriteSnapshot(last+1, 1, time.Now().UnixMilli(), func(add func([]byte) error) error {
+		for _, f := range features {
+			if err := add(f); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	k = newKafka(t, 9, 19286, extra, "--no-initial-controllers")
+	k.start(t)
+	keepsUp(9)
+	name := SnapshotID{last + 1, 1}.String() + snapshotEnding
+	ours, err := os.ReadFile(filepath.Join(dir, PartitionDir(), name))
+	require.NoError(t, err)
+	theirs, err := os.ReadFile(filepath.Join(k.partition(), name))
+	require.NoError(t, err)
+	require.Equal(t, ours, theirs)
+	out, _ := os.ReadFile(k.dir + "/out.log")
+	require.NotContains(t, string(out), "ERROR")
+	k.kill()
+	stop()
+	n.kill(t, newWire())
+}

@@ -13,7 +13,7 @@ var (
 	simFirst = flag.Uint64("seed", 1, "the first seed")
 )
 
-// TestSimulatedQuorumKeepsItsPromises runs three voters and perhaps an observer under loss, delay, cuts and restarts,
+// TestSimulatedQuorumKeepsItsPromises runs one to five voters and perhaps an observer under loss, delay, cuts and restarts,
 // with dials drawn per seed, then lets the network heal and asks for progress.
 func TestSimulatedQuorumKeepsItsPromises(t *testing.T) {
 	n := *simSeeds
@@ -41,10 +41,20 @@ type sim struct {
 
 func simulate(seed uint64) (err error) {
 	rng := rand.New(rand.NewPCG(seed, 0xd0417))
-	s := &sim{rng: rng, cluster: newCluster(seed, 3, rng.IntN(2), int16(rng.IntN(4)&1|rng.IntN(2))), now: epochZero, cut: map[[2]int32]bool{}}
+	voters, observers, kraft := []int{3, 3, 3, 5, 1, 2}[rng.IntN(6)], rng.IntN(2), int16(1)
+	if rng.IntN(4) == 0 {
+		kraft = 0
+	}
+	s := &sim{rng: rng, cluster: newCluster(seed, voters, observers, kraft), now: epochZero, cut: map[[2]int32]bool{}}
+	if observers > 0 && rng.IntN(2) == 0 {
+		s.members[voters].disk.snaps = nil // a broker formatted without the voters
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v", p)
+		}
+		if simDone != nil {
+			simDone(s)
 		}
 	}()
 	s.loss = []float64{0, 0.01, 0.1}[rng.IntN(3)]
@@ -77,6 +87,28 @@ func simulate(seed uint64) (err error) {
 	}
 	return s.heal()
 }
+
+// TestSimulationGetsSomewhere guards against a simulation that proves nothing because nothing happens in it.
+func TestSimulationGetsSomewhere(t *testing.T) {
+	epochs, records, snapshots := 0, 0, 0
+	simDone = func(s *sim) {
+		epochs += len(s.leaders)
+		records += len(s.committed)
+		snapshots += len(s.cluster.snapshots) - 1
+	}
+	defer func() { simDone = nil }()
+	for seed := range uint64(30) {
+		if err := simulate(seed + 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("30 seeds: %d epochs with a leader, %d batches committed, %d snapshots", epochs, records, snapshots)
+	if epochs < 60 || records < 1000 || snapshots < 30 {
+		t.Fatalf("too little happened: %d epochs, %d batches, %d snapshots", epochs, records, snapshots)
+	}
+}
+
+var simDone func(*sim)
 
 // chaos does something unkind now and then.
 func (s *sim) chaos() {
