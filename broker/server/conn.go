@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/dohle-io/dohle/internal/bufpool"
 	"github.com/dohle-io/dohle/protocol"
@@ -58,7 +59,7 @@ func newConn(s *Server, l *listener, nc net.Conn, ip string, id uint64) *conn {
 	k := &conn{server: s, listener: l, nc: nc, ip: ip, state: ConnState{ID: id}}
 	k.in.buf = k.in.small[:]
 	k.grant.budget = s.o.Budget
-	k.sawData()
+	k.lastActive.Store(s.o.Clock.Now().UnixNano())
 	k.ctx = Ctx{Listener: l.Name, Controller: l.Controller, Principal: Anonymous, Client: nc.RemoteAddr(),
 		Conn: &k.state, Context: s.requestContext(), exchange: k}
 	return k
@@ -150,7 +151,9 @@ func (k *conn) reserve(n int64) error {
 		return nil
 	}
 	k.flushOwn()
-	return k.grant.take(k.ctx.Context, n)
+	err := k.grant.take(k.ctx.Context, n)
+	k.in.frameBegan = time.Time{}
+	return err
 }
 
 // flushOwn flushes when this goroutine owns the write side. A failed write shows at the next read or write.

@@ -36,9 +36,9 @@ type inbox struct {
 	buf    []byte         // small[:] or active.b
 	r, w   int
 
-	lastData time.Time // when bytes came last
-	armedAt  time.Time // when the deadline was set last
-	armedFor time.Duration
+	frameBegan time.Time     // when this side began to wait for the rest of a frame; zero = it did not
+	armedAt    time.Time     // when the read deadline was set last
+	armedFor   time.Duration // and how far ahead
 }
 
 func (in *inbox) buffered() int { return in.w - in.r }
@@ -75,6 +75,7 @@ func (in *inbox) compact(n int) {
 // before each read, and budget is held for the frame's buffer from here on.
 func (k *conn) nextFrame() ([]byte, error) {
 	in := &k.in
+	in.frameBegan = time.Time{}
 	for in.buffered() < 4 {
 		if in.buffered() == 0 {
 			in.r, in.w = 0, 0
@@ -109,12 +110,22 @@ func (k *conn) nextFrame() ([]byte, error) {
 }
 
 // fill reads once into the free end of buf. idle tells that the connection is between requests; otherwise
-// the frame that began must be complete within SlowTimeout, counted roughly: at most twice that.
+// the rest of the frame must come within SlowTimeout. Time that this side spends on a handler, the budget or
+// late answers is not the peer's.
 func (k *conn) fill(idle bool) error {
 	in := &k.in
-	began := in.lastData
+	k.flushOwn()
+	began := k.server.o.Clock.Now()
+	again := began.Sub(in.armedAt) > rearmAfter
+	if idle {
+		k.lastActive.Store(began.UnixNano())
+	} else {
+		if again = in.frameBegan.IsZero(); again {
+			in.frameBegan = began
+		}
+		began = in.frameBegan
+	}
 	for {
-		k.flushOwn()
 		within := k.server.o.SlowTimeout
 		if idle {
 			within = k.server.o.IdleTimeout
@@ -122,7 +133,7 @@ func (k *conn) fill(idle bool) error {
 				within = shrinkAfter
 			}
 		}
-		if err := k.armRead(within, idle && in.lastData.Sub(in.armedAt) > rearmAfter); err != nil {
+		if err := k.armRead(within, again); err != nil {
 			return err
 		}
 		n, err := k.nc.Read(in.buf[in.w:])
@@ -130,9 +141,6 @@ func (k *conn) fill(idle bool) error {
 			in.w += n
 			if in.w == len(in.buf) {
 				in.grow()
-			}
-			if idle {
-				k.sawData()
 			}
 			return nil
 		}
@@ -142,7 +150,7 @@ func (k *conn) fill(idle bool) error {
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return err
 		}
-		in.armedAt = time.Time{}
+		again = true
 		quiet := k.server.o.Clock.Now().Sub(began)
 		switch {
 		case k.server.isStopping():
@@ -157,17 +165,11 @@ func (k *conn) fill(idle bool) error {
 	}
 }
 
-// sawData notes that the peer lives.
-func (k *conn) sawData() {
-	k.in.lastData = k.server.o.Clock.Now()
-	k.lastActive.Store(k.in.lastData.UnixNano())
-}
-
 // armRead moves the read deadline when again says so or the one that stands is of another kind. A deadline
 // that strikes too early, because it was not moved for every request, is caught where it strikes.
 func (k *conn) armRead(within time.Duration, again bool) error {
 	in := &k.in
-	if again || in.armedFor != within || in.armedAt.IsZero() {
+	if again || in.armedFor != within {
 		now := k.server.o.Clock.Now()
 		deadline := time.Time{} // never
 		if within > 0 {
@@ -196,12 +198,11 @@ func (k *conn) largeFrame(size int) ([]byte, error) {
 	k.frame = bufpool.Get(length)
 	got := copy(k.frame.B, in.buf[in.r+4:in.w])
 	in.r, in.w = 0, 0
-	progress := 0 // bytes since the deadline was set
-	in.armedAt = time.Time{}
+	progress := slowProgress // bytes since the deadline was set
 	for {
 		for got < length {
 			k.flushOwn()
-			again := progress >= slowProgress && in.lastData.Sub(in.armedAt) > rearmAfter
+			again := progress >= slowProgress
 			if again {
 				progress = 0
 			}
@@ -210,7 +211,6 @@ func (k *conn) largeFrame(size int) ([]byte, error) {
 			}
 			n, err := k.nc.Read(k.frame.B[got:length])
 			got, progress = got+n, progress+n
-			k.sawData()
 			if err != nil && got < length {
 				return nil, slowError(err)
 			}
@@ -228,6 +228,7 @@ func (k *conn) largeFrame(size int) ([]byte, error) {
 		k.frame.Free()
 		k.frame = larger
 		k.grant.giveBack(int64(freed))
+		progress = slowProgress // the budget may have taken its time
 	}
 }
 

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/binary"
+	"time"
 )
 
 // lateAnswer is an answer in the queue: one made by Later, or an immediate one that must not pass it.
@@ -77,6 +78,7 @@ func (k *conn) awaitLate() error {
 	k.mu.Unlock()
 	if writing {
 		<-drained
+		k.in.frameBegan = time.Time{}
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
