@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -168,11 +169,11 @@ func TestFullLateQueueStopsTheReader(t *testing.T) {
 type bytesBody struct {
 	b        []byte
 	short    bool
-	released *int
+	released *atomic.Int64
 }
 
 func (b bytesBody) Len() int { return len(b.b) }
-func (b bytesBody) Release() { *b.released++ }
+func (b bytesBody) Release() { b.released.Add(1) }
 func (b bytesBody) ReadAt(p []byte, off int64) (int, error) {
 	if b.short && off+int64(len(p)) > int64(len(b.b)/2) {
 		return 0, io.ErrUnexpectedEOF
@@ -181,7 +182,7 @@ func (b bytesBody) ReadAt(p []byte, off int64) (int, error) {
 }
 
 // splicing answers Fetch with bodies of the sizes given; a size of -1 is a null.
-func splicing(sizes []int, short bool, released *int) *Row {
+func splicing(sizes []int, short bool, released *atomic.Int64) *Row {
 	return &Row{Key: 1, Name: "Fetch", Min: 4, Max: 18, Handle: func(c *Ctx, req kmsg.Request) Answer {
 		resp := req.ResponseKind().(*kmsg.FetchResponse)
 		topic := kmsg.NewFetchResponseTopic()
@@ -217,7 +218,7 @@ func TestSplicedBodiesArriveInPlace(t *testing.T) {
 	sizes := []int{0, 1, 70_000, -1, 3 << 20, 5, 1 << 20, 12}
 	for _, v := range []int16{4, 11, 12, 17} {
 		synctest.Test(t, func(t *testing.T) {
-			released := 0
+			var released atomic.Int64
 			r := start(t, rows{1: splicing(sizes, false, &released), 18: answering(18, 0, 4)}, nil)
 			c := r.dial()
 			c.send(versions(3))
@@ -240,7 +241,7 @@ func TestSplicedBodiesArriveInPlace(t *testing.T) {
 				}
 			}
 			assert.Equal(t, int32(3), c.nextID())
-			assert.Equal(t, len(sizes)-1, released)
+			assert.EqualValues(t, len(sizes)-1, released.Load())
 			synctest.Wait()
 			assert.Zero(t, r.Stats().BudgetUsed)
 		})
@@ -249,21 +250,21 @@ func TestSplicedBodiesArriveInPlace(t *testing.T) {
 
 func TestBodyThatFailsClosesTheConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		released := 0
+		var released atomic.Int64
 		r := start(t, rows{1: splicing([]int{10, 4 << 20}, true, &released)}, nil)
 		c := r.dial()
 		c.send(fetch(12))
 		_, err := c.frame()
 		require.Error(t, err)
 		synctest.Wait()
-		assert.Equal(t, 2, released)
+		assert.EqualValues(t, 2, released.Load())
 		assert.Zero(t, r.Stats().BudgetUsed)
 	})
 }
 
 func TestSlowReaderIsClosedAndHoldsNobodyUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		released := 0
+		var released atomic.Int64
 		r := start(t, rows{1: splicing([]int{8 << 20}, false, &released), 18: answering(18, 0, 4)}, nil)
 		slow, good := r.dial(), r.dial()
 		slow.send(fetch(12)) // never read
@@ -273,7 +274,7 @@ func TestSlowReaderIsClosedAndHoldsNobodyUp(t *testing.T) {
 		}
 		clock.Sleep(context.Background(), clock.Machine, 2*time.Minute)
 		synctest.Wait()
-		assert.Equal(t, 1, released)
+		assert.EqualValues(t, 1, released.Load())
 		assert.Equal(t, 1, r.Stats().Connections)
 		assert.Zero(t, r.Stats().BudgetUsed)
 	})
