@@ -14,13 +14,6 @@ type UUID [16]byte
 // MetadataTopicID is the id of __cluster_metadata; Kafka keeps it for that topic alone.
 var MetadataTopicID = UUID{15: 1}
 
-// Directory ids below 100 are reserved (KIP-858); these three have a meaning.
-var (
-	DirUnassigned = UUID{}      // no directory chosen yet
-	DirLost       = UUID{15: 1} // the directory went offline
-	DirMigrating  = UUID{15: 2} // the replica's directory is not known to the controller
-)
-
 // String is base64url without padding, 22 characters, as Kafka prints ids.
 func (u UUID) String() string { return base64.RawURLEncoding.EncodeToString(u[:]) }
 
