@@ -1,7 +1,6 @@
 package quorum
 
 import (
-	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -38,9 +37,7 @@ func (c *Core) onDescribeQuorum(req *kmsg.DescribeQuorumRequest) kmsg.Response {
 	p.Partition, p.LeaderID, p.LeaderEpoch, p.HighWatermark = Partition, c.cfg.Self.ID, c.state.Epoch, l.shown(c)
 	p.CurrentVoters = []kmsg.DescribeQuorumResponseTopicPartitionReplicaState{}
 	p.Observers = []kmsg.DescribeQuorumResponseTopicPartitionReplicaState{}
-	l.replicas = slices.DeleteFunc(l.replicas, func(r replica) bool {
-		return !c.voters().has(r.key) && c.now.Sub(r.fetchedAt) >= observerSession
-	})
+	l.forgetSilent(c)
 	for _, v := range c.voters() {
 		s := replicaState(v.Key())
 		if v.Key().covers(c.cfg.Self) {

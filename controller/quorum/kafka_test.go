@@ -384,6 +384,7 @@ func TestMixedQuorumWithApacheKafka(t *testing.T) {
 // TestApacheKafkaFollowsUs: our sole voter leads; a controller of Kafka's that is no voter fetches our log, and another
 // that starts with nothing gets our snapshot.
 func TestApacheKafkaFollowsUs(t *testing.T) {
+	kafkaClasspath(t)
 	const port = 19284
 	golden, err := os.ReadFile("testdata/kafka-4.4/standalone.checkpoint")
 	require.NoError(t, err)

@@ -71,6 +71,7 @@ func (l *leader) tick(c *Core) {
 			}
 		}
 		l.beginAt = c.now.Add(every)
+		l.forgetSilent(c)
 	}
 	if len(c.voters()) > 1 {
 		c.wakeAt(l.beginAt)
@@ -197,6 +198,13 @@ func (l *leader) shown(c *Core) int64 {
 		return -1
 	}
 	return c.hw
+}
+
+// forgetSilent drops observers that have not fetched for long.
+func (l *leader) forgetSilent(c *Core) {
+	l.replicas = slices.DeleteFunc(l.replicas, func(r replica) bool {
+		return !c.voters().has(r.key) && c.now.Sub(r.fetchedAt) >= observerSession
+	})
 }
 
 // successors are the other voters, the longest log first.

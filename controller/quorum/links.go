@@ -3,6 +3,7 @@ package quorum
 import (
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -19,6 +20,7 @@ type link struct {
 	busy     bool
 	sent     time.Time
 	failedAt time.Time // zero: not backing off
+	told     bool      // the operator knows that this node does not answer as it should
 }
 
 // pending is one request under way. It belongs to the role and epoch that sent it, for become resets all links.
@@ -168,4 +170,35 @@ func (c *Core) response(ev Response) {
 	if !understood {
 		x.failedAt = c.now
 	}
+	c.tellOfFailure(x, ev)
+}
+
+// tellOfFailure logs the first of a row of failures, with its reason.
+func (c *Core) tellOfFailure(x *link, ev Response) {
+	err := ev.Err
+	if err == nil {
+		err = kerr.ErrorForCode(topLevelCode(ev.Resp))
+	}
+	if err == nil {
+		x.told = false
+	} else if !x.told {
+		x.told = true
+		c.logf("node %d does not answer %s: %v", x.node, kmsg.NameForKey(x.req.Key()), err)
+	}
+}
+
+func topLevelCode(resp kmsg.Response) int16 {
+	switch resp := resp.(type) {
+	case *kmsg.VoteResponse:
+		return resp.ErrorCode
+	case *kmsg.BeginQuorumEpochResponse:
+		return resp.ErrorCode
+	case *kmsg.EndQuorumEpochResponse:
+		return resp.ErrorCode
+	case *kmsg.FetchResponse:
+		return resp.ErrorCode
+	case *kmsg.FetchSnapshotResponse:
+		return resp.ErrorCode
+	}
+	return 0
 }

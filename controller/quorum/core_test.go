@@ -121,3 +121,31 @@ func TestEpochHistoryAnswersAsKafkas(t *testing.T) {
 	require.Equal(t, []EpochStart{{4, 15}}, l.Epochs)
 	require.EqualValues(t, 4, l.lastEpoch())
 }
+
+func TestVotersGoBackWhenTheirRecordIsCut(t *testing.T) {
+	set := func(ids ...int32) VoterSet {
+		var s []Voter
+		for _, id := range ids {
+			s = append(s, Voter{ID: id})
+		}
+		return NewVoterSet(s)
+	}
+	h := voterHistory{static: set(9)}
+	voters := func() []int32 { s, _, _ := h.voters(); return s.ids() }
+	require.Equal(t, []int32{9}, voters())
+	h.add(Membership{Offset: -1, Voters: set(1, 2), HasVoters: true, KRaftVersion: 1, HasVersion: true})
+	h.add(Membership{Offset: 10, Voters: set(3, 1, 2), HasVoters: true})
+	require.Equal(t, []int32{1, 2, 3}, voters()) // not committed, and in force (rule 7)
+	at, _, _ := h.votersAt(9)
+	require.Equal(t, []int32{1, 2}, at.ids())
+	require.EqualValues(t, 1, h.versionAt(20))
+	h.truncateTo(10)
+	require.Equal(t, []int32{1, 2}, voters())
+	h.truncateTo(0)
+	require.Equal(t, []int32{1, 2}, voters()) // a snapshot's membership is never cut
+	h.reset()
+	require.Equal(t, []int32{9}, voters())
+	require.False(t, set(1).has(ReplicaKey{2, dirOf(2)}))
+	require.True(t, set(2).has(ReplicaKey{2, dirOf(2)})) // a static voter has no directory id
+	require.False(t, NewVoterSet([]Voter{{ID: 2, DirectoryID: dirOf(2)}}).has(ReplicaKey{2, dirOf(3)}))
+}
