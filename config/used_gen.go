@@ -54,6 +54,7 @@ var used = map[string]bool{
 	"MaxDecompressedMessageBytes":                 true,
 	"MaxIncrementalFetchSessionCacheSlots":        true,
 	"MaxMessageBytes":                             true,
+	"MaxRequestPartitionSizeLimit":                true,
 	"MessageTimestampAfterMaxMs":                  true,
 	"MessageTimestampBeforeMaxMs":                 true,
 	"MessageTimestampType":                        true,

@@ -38,7 +38,7 @@ func (c serveCmd) Run(term terminal) error {
 	if err != nil {
 		return err
 	}
-	return c.serve(term, broker.Options{Config: file}, warnings)
+	return c.serve(term, broker.Options{Config: file}, warnings, file.NoEffect())
 }
 
 type devCmd struct {
@@ -65,11 +65,11 @@ func (c devCmd) Run(term terminal) error {
 	if err != nil {
 		return err
 	}
-	return c.serve(term, o, warnings)
+	return c.serve(term, o, warnings, nil) // what the profile sets is nobody's mistake
 }
 
-// serve runs a broker until the process is asked to stop.
-func (s serving) serve(term terminal, o broker.Options, warnings []config.Warning) error {
+// serve runs a broker until the process is asked to stop. idle are the keys that were set and do nothing.
+func (s serving) serve(term terminal, o broker.Options, warnings []config.Warning, idle []string) error {
 	if runtime.GOMAXPROCS(0) < 4 {
 		runtime.GOMAXPROCS(4) // appends are synchronous writes: a blocked one must not idle a core
 	}
@@ -77,10 +77,15 @@ func (s serving) serve(term terminal, o broker.Options, warnings []config.Warnin
 	if err != nil {
 		return err
 	}
+	zerolog.TimeFieldFormat = zerolog.TimeFormatUnixMs
 	o.Log = zerolog.New(zerolog.ConsoleWriter{Out: term.stderr, TimeFormat: "15:04:05.000", NoColor: true}).Level(level).With().Timestamp().Logger()
 	for _, w := range warnings {
 		o.Log.Warn().Str("key", w.Key).Msg(w.Message)
 	}
+	if len(idle) > 0 {
+		o.Log.Info().Strs("keys", idle).Msg("configured, but without effect in this version")
+	}
+	o.PID = os.Getpid()
 	start := time.Now()
 	b, err := broker.Start(term.ctx, o)
 	if err != nil {
