@@ -35,7 +35,7 @@ func crowd(t *testing.T, seed uint64) {
 	}
 	var released atomic.Int64
 	made := int64(0)
-	fetchRow := splicing([]int{1 << 20, -1, 900_000, 3}, false, &released)
+	fetchRow := splicing([]int{300_000, -1, 200_000, 3}, false, &released)
 	spliced := fetchRow.Handle
 	fetchRow.Handle = func(c *Ctx, req kmsg.Request) Answer {
 		if draw(2) == 0 {
