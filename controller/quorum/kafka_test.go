@@ -209,7 +209,6 @@ func TestObserverFollowsApacheKafka(t *testing.T) {
 	id, epoch, addr, ok := n.Leader()
 	require.True(t, ok)
 	require.Equal(t, "1 1 127.0.0.1:19280", fmt.Sprint(id, " ", epoch, " ", addr))
-	t.Log(len(n.heard.all()), n.heard.all()[:min(3, len(n.heard.all()))])
 	sameLog(t, k.partition(), filepath.Join(dir, PartitionDir()))
 
 	// By now Kafka has a snapshot: who starts with nothing is sent there, and gets it in pieces.
