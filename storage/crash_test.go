@@ -315,8 +315,14 @@ func (m *model) allows(l *Log, kill bool) error {
 }
 
 func TestACrashAtAnyOperationLeavesALegalLog(t *testing.T) {
+	t.Run("synced one by one", func(t *testing.T) { sweep(t, false) })
+	t.Run("synced together", func(t *testing.T) { sweep(t, true) })
+}
+
+func sweep(t *testing.T, together bool) {
 	total := vfs.NewFault(vfs.NewMem())
 	run := &crashRun{b: crashBed(t, total), before: newModel(), after: newModel()}
+	run.b.together = together
 	require.NoError(t, run.story())
 	t.Logf("%d operations", total.Count())
 	require.Greater(t, total.Count(), 300)
@@ -329,6 +335,7 @@ func TestACrashAtAnyOperationLeavesALegalLog(t *testing.T) {
 		fault := vfs.NewFault(disk)
 		fault.CrashAfter(n)
 		run := &crashRun{b: crashBed(t, fault), before: newModel(), after: newModel()}
+		run.b.together = together
 		err := run.story()
 		require.Equal(t, err == nil, !fault.Crashed() || n == total.Count(), "operation %d: %v", n, err)
 		require.NoError(t, run.check(disk.Clone(), true), "killed at operation %d", n)

@@ -14,11 +14,12 @@ import (
 
 // Dir is a log directory: one disk, one lock, one set of checkpoints.
 type Dir struct {
-	path  string
-	id    protocol.UUID
-	store *Store // nil for the parent of a log on its own, which has no checkpoints
-	lock  io.Closer
-	err   atomic.Pointer[error] // why it is offline
+	path    string
+	id      protocol.UUID
+	store   *Store // nil for the parent of a log on its own, which has no checkpoints
+	lock    io.Closer
+	flusher vfs.Flusher           // nil where the machine has none
+	err     atomic.Pointer[error] // why it is offline
 
 	marks atomic.Bool // a high watermark has moved since they were written
 

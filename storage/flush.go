@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"fmt"
 	"os"
 	"path"
 
@@ -54,12 +55,62 @@ func (l *Log) flushHolding(closing bool) error {
 	}
 	w := l.collectLocked(closing)
 	l.mu.Unlock()
-	if err := l.doFlush(w, closing); err != nil {
+	if err := l.doFlush(&w, true); err != nil {
 		return l.fail("flush", err)
+	}
+	l.flushed(&w)
+	return nil
+}
+
+// flushed moves what may move once the work is durable.
+func (l *Log) flushed(w *flushWork) {
+	for i := range w.segments {
+		if w.segments[i].sealed {
+			w.segments[i].seg.dropIndex()
+		}
 	}
 	l.recoveryPoint.Store(w.target)
 	l.lastFlushMs.Store(l.nowMs())
 	l.dir.moved()
+}
+
+// flushTogether flushes many logs of one directory with one sync of its file system instead of several for each. The
+// logs' flushMu are held meanwhile. With closing they are left as a clean stop leaves them. It returns the logs that
+// are flushed, all or none.
+func (d *Dir) flushTogether(logs []*Log, closing bool) error {
+	work := make([]flushWork, 0, len(logs))
+	held := make([]*Log, 0, len(logs))
+	defer func() {
+		for _, l := range held {
+			l.flushMu.Unlock()
+		}
+	}()
+	for _, l := range logs {
+		l.flushMu.Lock()
+		if l.failed.Load() != nil {
+			l.flushMu.Unlock()
+			continue
+		}
+		held = append(held, l)
+		l.mu.Lock()
+		w := l.collectLocked(closing)
+		l.mu.Unlock()
+		if err := l.doFlush(&w, false); err != nil {
+			return l.fail("flush", err)
+		}
+		work = append(work, w)
+	}
+	if err := d.Err(); err != nil {
+		return storageErr(err)
+	}
+	if err := d.flusher.Flush(); err != nil {
+		err = fmt.Errorf("flush %s: %w", d.path, storageErr(err))
+		d.fail(err)
+		return err
+	}
+	for i, l := range held {
+		l.flushed(&work[i])
+	}
 	return nil
 }
 
@@ -89,7 +140,7 @@ func (l *Log) collectLocked(closing bool) flushWork {
 			}
 			sw.offsets, sw.offsetsAt = x.offsets[x.written:], x.written
 			sw.times, sw.timesAt = x.times[x.writtenTimes:], x.writtenTimes
-			sw.size = !x.sized && !sw.sealed
+			sw.size = !x.sized && !sw.sealed && len(x.offsets)+len(x.times) > 0
 			x.written, x.writtenTimes = len(x.offsets), len(x.times)
 			x.sized = x.sized || sw.size
 		}
@@ -104,28 +155,31 @@ func (l *Log) collectLocked(closing bool) flushWork {
 	return w
 }
 
-// doFlush writes and syncs in an order that a crash may cut anywhere: data and what recovery needs first, the
-// recovery point, moved by the caller, last.
-func (l *Log) doFlush(w flushWork, closing bool) error {
+// doFlush writes, and with sync makes durable, in an order that a crash may cut anywhere: data and what recovery
+// needs first, the recovery point, moved by the caller, last. Without sync the caller syncs the file system.
+func (l *Log) doFlush(w *flushWork, sync bool) error {
 	for i := range w.segments {
-		if err := l.flushSegment(&w.segments[i]); err != nil {
+		if err := l.flushSegment(&w.segments[i], sync); err != nil {
 			return err
 		}
 	}
 	for _, s := range w.snapshots {
 		w.dir = true
-		if err := writeSynced(l.files.fs, l.file(offsetName(s.offset, snapshotSuffix)), s.bytes); err != nil {
+		if err := writeFile(l.files.fs, l.file(offsetName(s.offset, snapshotSuffix)), s.bytes, sync); err != nil {
 			return err
 		}
 	}
 	if w.epochs != nil {
 		w.dir = true
-		if err := writeSynced(l.files.fs, l.file(epochCheckpointName+tempSuffix), w.epochs); err != nil {
+		if err := writeFile(l.files.fs, l.file(epochCheckpointName+tempSuffix), w.epochs, sync); err != nil {
 			return err
 		}
 		if err := l.files.fs.Rename(l.file(epochCheckpointName+tempSuffix), l.file(epochCheckpointName)); err != nil {
 			return err
 		}
+	}
+	if !sync {
+		return nil
 	}
 	if w.meta {
 		if err := syncFile(l.files.fs, l.file(partitionMetaName)); err != nil {
@@ -143,26 +197,28 @@ func (l *Log) doFlush(w flushWork, closing bool) error {
 	return nil
 }
 
-func (l *Log) flushSegment(w *segmentWork) error {
+func (l *Log) flushSegment(w *segmentWork, sync bool) error {
 	seg := w.seg
-	f, err := seg.acquire()
-	if err != nil {
-		return err
-	}
-	err = f.Sync()
-	seg.release()
-	if err != nil {
-		return err
+	if sync {
+		f, err := seg.acquire()
+		if err != nil {
+			return err
+		}
+		err = f.Sync()
+		seg.release()
+		if err != nil {
+			return err
+		}
 	}
 	maxBytes := int64(0) // of a sealed segment's index: as long as its entries
 	if w.size {
 		maxBytes = int64(l.cfg.Load().SegmentIndexBytes)
 	}
 	if seg.inMemory() {
-		if err := seg.writeIndex(indexSuffix, w.offsets, w.offsetsAt, w.sealed, maxBytes/offsetEntrySize*offsetEntrySize); err != nil {
+		if err := seg.writeIndex(indexSuffix, w.offsets, w.offsetsAt, w.sealed, maxBytes/offsetEntrySize*offsetEntrySize, sync); err != nil {
 			return err
 		}
-		if err := seg.writeIndex(timeIndexSuffix, w.times, w.timesAt, w.sealed, maxBytes/timeEntrySize*timeEntrySize); err != nil {
+		if err := seg.writeIndex(timeIndexSuffix, w.times, w.timesAt, w.sealed, maxBytes/timeEntrySize*timeEntrySize, sync); err != nil {
 			return err
 		}
 	}
@@ -175,7 +231,7 @@ func (l *Log) flushSegment(w *segmentWork) error {
 		if err == nil {
 			err = f.Truncate(int64(w.txnsAt + len(w.txns)))
 		}
-		if err == nil {
+		if err == nil && sync {
 			err = f.Sync()
 		}
 		if closeErr := f.Close(); err == nil {
@@ -185,14 +241,16 @@ func (l *Log) flushSegment(w *segmentWork) error {
 			return err
 		}
 	}
-	if w.sealed {
-		seg.mu.Lock()
-		if seg.idx != nil && seg.idx.written == len(seg.idx.offsets) && seg.idx.writtenTimes == len(seg.idx.times) {
-			seg.idx = nil // from now on its files are read
-		}
-		seg.mu.Unlock()
-	}
 	return nil
+}
+
+// dropIndex lets go of the indexes of a sealed segment when its files have all of them: from now on those are read.
+func (seg *segment) dropIndex() {
+	seg.mu.Lock()
+	defer seg.mu.Unlock()
+	if x := seg.idx; x != nil && x.written == len(x.offsets) && x.writtenTimes == len(x.times) {
+		seg.idx = nil
+	}
 }
 
 func (seg *segment) inMemory() bool {
@@ -203,8 +261,8 @@ func (seg *segment) inMemory() bool {
 
 // writeIndex puts entries behind those the file has. A sealed segment's index is trimmed and synced; the active
 // one's is only written, at its full size: after a crash it is made anew from the batches anyway.
-func (seg *segment) writeIndex(suffix string, b []byte, at int, sealed bool, size int64) (err error) {
-	if len(b) == 0 && !sealed && size == 0 {
+func (seg *segment) writeIndex(suffix string, b []byte, at int, sealed bool, size int64, sync bool) (err error) {
+	if len(b) == 0 && !sealed {
 		return nil
 	}
 	f, err := seg.log.files.fs.OpenFile(seg.path(suffix), os.O_WRONLY|os.O_CREATE, 0o600)
@@ -219,7 +277,7 @@ func (seg *segment) writeIndex(suffix string, b []byte, at int, sealed bool, siz
 	}
 	if sealed && err == nil {
 		err = f.Truncate(int64(at + len(b)))
-		if err == nil {
+		if err == nil && sync {
 			err = f.Sync()
 		}
 	}
@@ -229,7 +287,7 @@ func (seg *segment) writeIndex(suffix string, b []byte, at int, sealed bool, siz
 	return err
 }
 
-func writeSynced(fsys vfs.FS, name string, b []byte) error {
+func writeFile(fsys vfs.FS, name string, b []byte, sync bool) error {
 	f, err := fsys.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
@@ -237,7 +295,7 @@ func writeSynced(fsys vfs.FS, name string, b []byte) error {
 	if len(b) > 0 {
 		_, err = f.WriteAt(b, 0)
 	}
-	if err == nil {
+	if err == nil && sync {
 		err = f.Sync()
 	}
 	if closeErr := f.Close(); err == nil {
@@ -270,20 +328,25 @@ func (l *Log) Close() error {
 		l.closeFiles(errClosed)
 		return err
 	}
-	l.mu.Lock()
-	changed := l.warm || l.queued || l.logEnd.Load() > l.recoveryPoint.Load()
-	if l.made && changed {
-		l.producers.end = l.logEnd.Load()
-		l.snapshotLocked()
-		l.active().dirty = true
-	}
-	l.mu.Unlock()
 	var err error
-	if l.made && changed {
+	if l.prepareClose() {
 		err = l.flushHolding(true)
 	}
 	l.closeFiles(errClosed)
 	return err
+}
+
+// prepareClose readies a log for its last flush; false when nothing has changed since it was loaded.
+func (l *Log) prepareClose() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.made || !l.warm && !l.queued && l.logEnd.Load() <= l.recoveryPoint.Load() {
+		return false
+	}
+	l.producers.end = l.logEnd.Load()
+	l.snapshotLocked()
+	l.active().dirty = true
+	return true
 }
 
 func (l *Log) closeFiles(why error) {

@@ -39,7 +39,9 @@ type bed struct {
 	clock *fixedClock
 	cfg   LogConfig
 	logs  io.Writer
-	store *Store
+
+	together bool // one sync of the file system for each flush of the store
+	store    *Store
 }
 
 func newBed(t testing.TB, fs vfs.FS) *bed {
@@ -75,7 +77,9 @@ func (b *bed) open() *bed {
 }
 
 func (b *bed) tryOpen() (err error) {
-	b.store, err = Open(b.options())
+	if b.store, err = Open(b.options()); err == nil && b.together {
+		b.store.many = 1
+	}
 	return err
 }
 

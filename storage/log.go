@@ -254,10 +254,17 @@ func (l *Log) ensureDirLocked() error {
 	}
 	l.made, l.dirDirty, l.newDir = true, true, true
 	l.dir.made(l)
-	if err := l.writePartitionMetaLocked(); err != nil {
-		return err
+	l.queueLocked(0)
+	// No rename here: the directory is new, and a torn file in it means that a flush never came.
+	id := l.TopicID()
+	if id.IsZero() {
+		return nil
 	}
-	return l.writeEpochsLocked()
+	l.metaDirty = true
+	if err := writeFile(l.files.fs, l.file(partitionMetaName), encodePartitionMeta(id), false); err != nil {
+		return l.fail("write partition.metadata of", err)
+	}
+	return nil
 }
 
 // writePartitionMetaLocked and writeEpochsLocked rename without fsync: a flush makes both durable before the recovery
@@ -276,7 +283,7 @@ func (l *Log) writePartitionMetaLocked() error {
 }
 
 func (l *Log) writeEpochsLocked() error {
-	if !l.made {
+	if !l.made || l.newDir { // the first flush writes it; until then all batches would be scanned anyway
 		return nil
 	}
 	l.epochs.mu.RLock()

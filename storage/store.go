@@ -86,6 +86,9 @@ type Store struct {
 	logs    map[protocol.TopicPartition]*Log
 	configs map[LogConfig]*LogConfig
 
+	many    int        // logs from which on they are flushed together
+	flushMu sync.Mutex // held through a flush of many logs, before theirs
+
 	dirtyMu sync.Mutex
 	dirty   []*Log
 	bytes   int64 // appended since the last flush
@@ -109,7 +112,7 @@ type removal struct {
 // A partition that is damaged is in the store with Err set, and serves nothing.
 func Open(o Options) (_ *Store, err error) {
 	o.defaults()
-	s := &Store{o: o, offline: make(chan struct{}, 1), kick: make(chan struct{}, 1), epoch: -1,
+	s := &Store{o: o, offline: make(chan struct{}, 1), kick: make(chan struct{}, 1), epoch: -1, many: manyLogs,
 		logs: map[protocol.TopicPartition]*Log{}, configs: map[LogConfig]*LogConfig{}}
 	s.env = env{files: newFileCache(o.FS, o.MaxOpenFiles), clocks: o.Clocks, logger: o.Log, codecs: o.Codecs, store: s,
 		rand: o.Rand, expirationMs: o.ProducerExpiration.Milliseconds()}
@@ -194,6 +197,11 @@ func (s *Store) identify(d *Dir) error {
 		}
 	}
 	d.id = m.DirectoryID
+	if f, err := vfs.OpenFlusher(s.o.FS, d.path); err == nil {
+		d.flusher = f
+	} else if !errors.Is(err, errors.ErrUnsupported) {
+		d.fail(fmt.Errorf("%s: %w", d.path, err))
+	}
 	return nil
 }
 
@@ -520,6 +528,9 @@ func (s *Store) kickFlush() {
 
 func (s *Store) unlock() {
 	for _, d := range s.dirs {
+		if d.flusher != nil {
+			d.flusher.Close()
+		}
 		if d.lock != nil {
 			d.lock.Close()
 		}
@@ -532,17 +543,21 @@ func (s *Store) Close() error {
 	s.RemoveDue()
 	bad := map[*Dir]bool{}
 	var errs []error
+	var changed []*Log
 	for _, l := range s.All() {
 		if _, damaged := asCorrupt(l.Err()); damaged {
 			bad[l.dir] = true // the next start must look at it again
+		} else if l.Err() == nil && l.prepareClose() {
+			changed = append(changed, l)
 		}
-		if err := l.Close(); err != nil {
-			bad[l.dir] = true
-			errs = append(errs, err)
-		}
+	}
+	errs = append(errs, s.flushAll(changed, true)...)
+	for _, l := range s.All() {
+		l.closeFiles(errClosed)
 	}
 	for _, d := range s.dirs {
 		if !d.Online() {
+			errs = append(errs, d.Err())
 			continue
 		}
 		err := d.writeAll()

@@ -11,12 +11,10 @@ func (s *Store) FlushDirty() error {
 	dirty := s.dirty
 	s.dirty, s.bytes = nil, 0
 	s.dirtyMu.Unlock()
-	var errs []error
 	for _, l := range dirty {
-		if err := l.flushQueued(); err != nil {
-			errs = append(errs, err)
-		}
+		l.unqueue()
 	}
+	errs := s.flushAll(dirty, false)
 	for _, d := range s.dirs {
 		if d.Online() {
 			errs = append(errs, d.writeMoved())
@@ -25,22 +23,50 @@ func (s *Store) FlushDirty() error {
 	return errors.Join(errs...)
 }
 
-// flushQueued flushes the log although nothing may lie above its recovery point: a sealed segment's index, a snapshot
-// or an epoch may.
-func (l *Log) flushQueued() error {
-	l.mu.Lock()
-	if l.store != nil {
-		l.store.dirtyMu.Lock()
-		l.queued = false
-		l.store.dirtyMu.Unlock()
+// manyLogs is from how many on one sync of the file system is cheaper than those of each log.
+const manyLogs = 12
+
+// flushAll flushes logs although nothing may lie above their recovery points: a sealed segment's index, a snapshot or
+// an epoch may.
+func (s *Store) flushAll(logs []*Log, closing bool) (errs []error) {
+	s.flushMu.Lock()
+	defer s.flushMu.Unlock()
+	byDir := map[*Dir][]*Log{}
+	for _, l := range logs {
+		byDir[l.dir] = append(byDir[l.dir], l)
 	}
-	l.mu.Unlock()
+	for _, d := range s.dirs {
+		logs := byDir[d]
+		if d.flusher != nil && len(logs) >= s.many {
+			if err := d.flushTogether(logs, closing); err != nil {
+				errs = append(errs, err)
+			}
+			continue
+		}
+		for _, l := range logs {
+			if err := l.flushAnyway(closing); err != nil {
+				errs = append(errs, err)
+			}
+		}
+	}
+	return errs
+}
+
+func (l *Log) flushAnyway(closing bool) error {
 	l.flushMu.Lock()
 	defer l.flushMu.Unlock()
 	if l.failed.Load() != nil {
 		return nil
 	}
-	return l.flushHolding(false)
+	return l.flushHolding(closing)
+}
+
+func (l *Log) unqueue() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.store.dirtyMu.Lock()
+	defer l.store.dirtyMu.Unlock()
+	l.queued = false
 }
 
 // flushOverdue honours flush.ms.

@@ -224,6 +224,28 @@ func (f *Fault) Lock(name string) (io.Closer, error) {
 
 func (f *Fault) Usage(dir string) (total, free int64, err error) { return f.base.Usage(dir) }
 
+// OpenFlusher counts a flush as one sync of the directory.
+func (f *Fault) OpenFlusher(dir string) (Flusher, error) {
+	base, err := OpenFlusher(f.base, dir)
+	if err != nil {
+		return nil, err
+	}
+	return faultFlusher{base, f, dir}, nil
+}
+
+type faultFlusher struct {
+	Flusher
+	f   *Fault
+	dir string
+}
+
+func (s faultFlusher) Flush() error {
+	if err, _ := s.f.step(KindSync, s.dir); err != nil {
+		return err
+	}
+	return s.Flusher.Flush()
+}
+
 type faultFile struct {
 	File
 	f    *Fault

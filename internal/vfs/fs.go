@@ -55,6 +55,27 @@ type File interface {
 	Close() error
 }
 
+// A Flusher makes everything that was written below a directory durable at once, files and entries. It reports
+// errors of write-back since it was opened, so it is opened before the writes and kept.
+type Flusher interface {
+	Flush() error
+	Close() error
+}
+
+// FlusherOpener is what a file system has that can flush many files faster than one by one.
+type FlusherOpener interface {
+	// OpenFlusher returns errors.ErrUnsupported where there is no such thing.
+	OpenFlusher(dir string) (Flusher, error)
+}
+
+// OpenFlusher opens a Flusher if the file system has one; otherwise errors.ErrUnsupported.
+func OpenFlusher(fsys FS, dir string) (Flusher, error) {
+	if o, ok := fsys.(FlusherOpener); ok {
+		return o.OpenFlusher(dir)
+	}
+	return nil, errors.ErrUnsupported
+}
+
 // ErrLocked says that another holder has the lock.
 var ErrLocked = errors.New("locked by another process")
 

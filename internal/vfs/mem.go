@@ -240,6 +240,31 @@ func (m *Mem) SyncDir(name string) error {
 	return nil
 }
 
+// OpenFlusher syncs everything there is.
+func (m *Mem) OpenFlusher(string) (Flusher, error) { return memFlusher{m}, nil }
+
+type memFlusher struct{ m *Mem }
+
+func (f memFlusher) Flush() error {
+	f.m.mu.Lock()
+	defer f.m.mu.Unlock()
+	f.m.root.syncLocked()
+	return nil
+}
+
+func (f memFlusher) Close() error { return nil }
+
+func (n *memNode) syncLocked() {
+	if n.file != nil {
+		n.file.sync()
+		return
+	}
+	n.durable, n.pending = maps.Clone(n.entries), nil
+	for _, child := range n.entries {
+		child.syncLocked()
+	}
+}
+
 func (m *Mem) Lock(name string) (io.Closer, error) {
 	key := path.Clean("/" + name)
 	f, err := m.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)

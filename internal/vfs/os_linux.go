@@ -61,3 +61,33 @@ func (osFS) Usage(dir string) (total, free int64, err error) {
 	}
 	return int64(st.Blocks) * int64(st.Bsize), int64(st.Bavail) * int64(st.Bsize), nil
 }
+
+// OpenFlusher uses syncfs, which reports write-back errors of the file system since Linux 5.8; older kernels lose
+// them, and none older is supported.
+func (osFS) OpenFlusher(dir string) (Flusher, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	return syncfs{d, int(d.Fd())}, nil
+}
+
+type syncfs struct {
+	dir *os.File
+	fd  int
+}
+
+func (s syncfs) Flush() error {
+	for {
+		err := unix.Syncfs(s.fd)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return &os.PathError{Op: "syncfs", Path: s.dir.Name(), Err: err}
+		}
+		return nil
+	}
+}
+
+func (s syncfs) Close() error { return s.dir.Close() }

@@ -27,3 +27,5 @@ func (f *osFile) WritevAt(bufs [][]byte, off int64) (int64, error) {
 func (f *osFile) Sync() error { return f.f.Sync() }
 
 func (osFS) Usage(string) (total, free int64, err error) { return 0, 0, errors.ErrUnsupported }
+
+func (osFS) OpenFlusher(string) (Flusher, error) { return nil, errors.ErrUnsupported }
