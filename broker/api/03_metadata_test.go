@@ -286,7 +286,6 @@ func TestMetadataAuthorizedOperations(t *testing.T) {
 
 // recordingClient keeps what was sent to the controller.
 type recordingClient struct {
-	d    *Dispatcher
 	sent []*kmsg.EnvelopeRequest
 }
 

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -40,7 +41,7 @@ func (h *Handlers) describeConfigs(_ *server.Ctx, req *kmsg.DescribeConfigsReque
 		out.ResourceType, out.ResourceName, out.ErrorMessage = r.ResourceType, r.ResourceName, new(string) // Kafka: empty, not null
 		entries, err := h.configEntries(img, layers, int8(r.ResourceType), r.ResourceName)
 		switch {
-		case err == error(kerr.UnknownTopicOrPartition):
+		case errors.Is(err, kerr.UnknownTopicOrPartition):
 			out.ErrorCode = kerr.UnknownTopicOrPartition.Code // Kafka gives no text here
 		case err != nil:
 			out.ErrorCode, out.ErrorMessage = protocol.CodeOf(err), protocol.MessageOf(err)

@@ -80,7 +80,7 @@ func (h *Handlers) describeLogDirs(_ *server.Ctx, req *kmsg.DescribeLogDirsReque
 
 // offsetLag is how far the log is behind the high watermark, -1 when the replica is not in service.
 func (h *Handlers) offsetLag(tp protocol.TopicPartition, log *storage.Log) int64 {
-	if _, err := h.Replicas.Partition(tp); err != nil {
+	if _, err := h.Data.Replicas.Partition(tp); err != nil {
 		return -1
 	}
 	return max(log.HighWatermark()-log.LogEndOffset(), 0)

@@ -21,7 +21,7 @@ import (
 // changed afterwards. A node without the broker role leaves Data, Store and Controllers empty, one without
 // the controller role Controller; rows of the other role are then never reached.
 type Handlers struct {
-	Data // partitions, fetch sessions, producer ids, clocks, log: the data path
+	Data Data // partitions, fetch sessions, producer ids, clocks, log: the data path
 
 	NodeID    int32
 	ClusterID string

@@ -172,11 +172,11 @@ func (w *wire) post(k *call) error {
 	}
 	w.waiting = append(w.waiting, k)
 	if len(w.waiting) == 1 {
-		w.nc.SetReadDeadline(k.deadline) //nolint:errcheck // the read reports it
+		w.nc.SetReadDeadline(k.deadline) // the read reports it
 	}
 	w.mu.Unlock()
 
-	w.nc.SetWriteDeadline(k.deadline) //nolint:errcheck // the write reports it
+	w.nc.SetWriteDeadline(k.deadline) // the write reports it
 	if _, err := w.nc.Write(buf.B); err != nil {
 		err = lost(err)
 		w.fail(err)
@@ -245,7 +245,7 @@ func (w *wire) deliver(frame []byte) error {
 	} else {
 		w.waiting = nil
 	}
-	w.nc.SetReadDeadline(deadline) //nolint:errcheck // the read reports it
+	w.nc.SetReadDeadline(deadline) // the read reports it
 	w.mu.Unlock()
 
 	id, resp, err := protocol.DecodeResponse(k.req, frame)

@@ -61,7 +61,6 @@ func TestLargeFrameComesWhole(t *testing.T) {
 type lateGate struct {
 	mu    sync.Mutex
 	gates []chan struct{}
-	order []int // handled
 }
 
 func (g *lateGate) row() *Row {

@@ -24,7 +24,7 @@ func FuzzConnection(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		nc.Write(b) //nolint:errcheck // the server closes when it likes
+		nc.Write(b) // the server closes when it likes
 		nc.Close()
 		good.t = t
 		id := good.send(versions(3))

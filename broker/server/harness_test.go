@@ -3,8 +3,10 @@ package server
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"testing"
 	"time"
 
@@ -147,6 +149,5 @@ func (c *client) quiet(d time.Duration) bool {
 	defer c.nc.SetReadDeadline(time.Time{})
 	var one [1]byte
 	_, err := c.nc.Read(one[:])
-	ne, ok := err.(net.Error)
-	return ok && ne.Timeout()
+	return errors.Is(err, os.ErrDeadlineExceeded)
 }

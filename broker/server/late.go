@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"time"
 )
 
@@ -111,7 +112,7 @@ func (k *conn) endLate(cause error) {
 	if k.lateCtx == nil {
 		return
 	}
-	if byPeer(cause) && cause != errStopping {
+	if byPeer(cause) && !errors.Is(cause, errStopping) {
 		k.lateCancel()
 	}
 	k.awaitLate() //nolint:errcheck // the connection ends anyway

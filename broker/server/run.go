@@ -34,7 +34,7 @@ func (s *Server) Run(ctx context.Context) error {
 		l.close()
 	}
 	acceptors.Wait()
-	s.admission.each(func(nc net.Conn) { nc.SetReadDeadline(time.Unix(1, 0)) }) //nolint:errcheck // a closed one is fine
+	s.admission.each(func(nc net.Conn) { nc.SetReadDeadline(time.Unix(1, 0)) }) // a closed one is fine
 
 	finished := make(chan struct{})
 	go func() {
