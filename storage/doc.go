@@ -23,7 +23,8 @@
 // Locks: Log.mu is the writer's; under it happens the append's one write and no fsync. Log.flushMu, taken before it,
 // is held through a flush and keeps truncation out; callers that wait for it share the next flush (group commit).
 // Readers take none of them: they load the segment list and the offsets atomically, and a segment's own mutex, which
-// guards memory only. Dir.writeMu, after the log's, serializes the writing of checkpoints. Moving the high watermark
+// guards memory only. Dir.writeMu, after the log's, serializes the writing of checkpoints; Store.flushMu comes before all
+// of them and serializes flushes of many logs. Moving the high watermark
 // never waits for an append.
 //
 // Files come late: a partition's directory is made at its first append. Log files are opened on use and closed by an

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"io/fs"
 	"os"
 	"sync"
 
@@ -26,6 +27,8 @@ type handle struct {
 	slot int      // in fileCache.open while file is set; guarded by fileCache.mu
 	pins int      // users right now; a pinned file stays open
 	used bool     // since the hand last passed
+	drop bool     // to be closed by its last user
+	gone bool     // its name is not its own any more: never opened again
 }
 
 func newFileCache(fs vfs.FS, limit int) *fileCache { return &fileCache{fs: fs, limit: max(limit, 8)} }
@@ -36,6 +39,9 @@ func (c *fileCache) acquire(h *handle, name func() string, create bool) (vfs.Fil
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.file == nil {
+		if h.gone {
+			return nil, fs.ErrNotExist
+		}
 		flag := os.O_RDWR
 		if create {
 			flag |= os.O_CREATE
@@ -56,22 +62,38 @@ func (c *fileCache) acquire(h *handle, name func() string, create bool) (vfs.Fil
 func (c *fileCache) release(h *handle) {
 	h.mu.Lock()
 	h.pins--
+	if h.pins == 0 && h.drop {
+		c.closeHolding(h)
+	}
 	h.mu.Unlock()
 }
 
-// forget closes the file if it is open and unused, and takes it out of the cache. A pinned one is closed by the
-// clock some time after its last user left.
+// forget closes the file now, or when its last user leaves. It may be opened again.
 func (c *fileCache) forget(h *handle) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.file == nil || h.pins > 0 {
-		h.used = false
+	c.closeHolding(h)
+}
+
+// retire is forget for a file that is about to be renamed or removed: users keep it, nobody opens it again.
+func (c *fileCache) retire(h *handle) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.gone = true
+	c.closeHolding(h)
+}
+
+func (c *fileCache) closeHolding(h *handle) {
+	if h.file == nil {
+		return
+	}
+	if h.drop = h.pins > 0; h.drop {
 		return
 	}
 	c.mu.Lock()
 	c.dropLocked(h)
 	c.mu.Unlock()
-	h.file.Close()
+	h.file.Close() // the page cache keeps what was written
 	h.file = nil
 }
 

@@ -72,11 +72,19 @@ func (seg *segment) abortedLocked() ([]AbortedTxn, error) {
 
 // AbortedTransactions lists the aborted transactions that overlap [from, to). to is exclusive; use the smaller of
 // the last stable offset and the end of what was read (T10).
-func (l *Log) AbortedTransactions(from, to int64) ([]AbortedTxn, error) {
-	var out []AbortedTxn
+func (l *Log) AbortedTransactions(from, to int64) (out []AbortedTxn, err error) {
 	if l.noAborts.Load() {
 		return nil, nil
 	}
+	err = l.unlessGone(func() error {
+		out, err = l.abortedTransactions(from, to)
+		return err
+	})
+	return out, err
+}
+
+func (l *Log) abortedTransactions(from, to int64) ([]AbortedTxn, error) {
+	var out []AbortedTxn
 	list := l.segments()
 	i := floorSegment(list, from)
 	for _, seg := range list[max(i, 0):] {

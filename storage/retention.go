@@ -158,16 +158,17 @@ func (l *Log) deleteFirstUnlock(n int) (int, error) {
 // Readers that hold a Slice keep the open file (L14).
 func (l *Log) retire(gone []*segment) {
 	for _, seg := range gone {
+		l.files.retire(&seg.file)
+		seg.mu.Lock()
+		if seg.indexFiles == nil {
+			seg.indexFiles = new(indexFiles)
+		}
+		files := seg.indexFiles
+		seg.mu.Unlock()
+		l.files.retire(&files.offsets)
+		l.files.retire(&files.times)
 		for _, suffix := range segmentSuffixes {
 			l.retireFile(seg.path(suffix))
-		}
-		l.files.forget(&seg.file)
-		seg.mu.RLock()
-		files := seg.indexFiles
-		seg.mu.RUnlock()
-		if files != nil {
-			l.files.forget(&files.offsets)
-			l.files.forget(&files.times)
 		}
 	}
 	l.dirDirty = l.dirDirty || len(gone) > 0

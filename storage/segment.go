@@ -2,7 +2,6 @@ package storage
 
 import (
 	"fmt"
-	"os"
 	"sort"
 	"sync"
 	"sync/atomic"
@@ -252,7 +251,7 @@ func (seg *segment) withEntries(times bool, fn func(entries) error) error {
 			}
 		}
 	}
-	if err != nil && !os.IsNotExist(err) {
+	if err != nil && !isNotExist(err) {
 		return err
 	}
 	if err := seg.rebuild(); err != nil {

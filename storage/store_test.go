@@ -229,7 +229,9 @@ func TestDeleteRenamesAndRemovesLater(t *testing.T) {
 	buf := make([]byte, reader.Len())
 	_, err = reader.ReadAt(buf, 0) // L14
 	require.NoError(t, err)
+	open := b.store.files.openFiles()
 	reader.Release()
+	require.Equal(t, open-1, b.store.files.openFiles()) // its space is free again
 }
 
 func TestRetention(t *testing.T) { // S3, S4, L14

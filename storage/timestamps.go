@@ -9,6 +9,25 @@ import (
 // OffsetForTimestamp finds the first record at or above the log start whose timestamp is at least ts (ms), with its
 // own timestamp and leader epoch (-1 unknown). It is exact also inside compressed batches.
 func (l *Log) OffsetForTimestamp(ts int64) (offset, timestamp int64, epoch int32, found bool, err error) {
+	err = l.unlessGone(func() error {
+		offset, timestamp, epoch, found, err = l.offsetForTimestamp(ts)
+		return err
+	})
+	return offset, timestamp, epoch, found, err
+}
+
+// unlessGone repeats a lookup that met a segment which retention was just deleting.
+func (l *Log) unlessGone(lookup func() error) error {
+	for {
+		first := l.segments()[0]
+		err := lookup()
+		if !isNotExist(err) || l.segments()[0] == first {
+			return err
+		}
+	}
+}
+
+func (l *Log) offsetForTimestamp(ts int64) (offset, timestamp int64, epoch int32, found bool, err error) {
 	if err := l.Err(); err != nil {
 		return -1, -1, -1, false, err
 	}
@@ -39,6 +58,14 @@ func (l *Log) OffsetForTimestamp(ts int64) (offset, timestamp int64, epoch int32
 // OffsetOfMaxTimestamp finds the first record that has the largest timestamp in the log (S1, KIP-734). found is
 // false when no record has a timestamp.
 func (l *Log) OffsetOfMaxTimestamp() (offset, timestamp int64, epoch int32, found bool, err error) {
+	err = l.unlessGone(func() error {
+		offset, timestamp, epoch, found, err = l.offsetOfMaxTimestamp()
+		return err
+	})
+	return offset, timestamp, epoch, found, err
+}
+
+func (l *Log) offsetOfMaxTimestamp() (offset, timestamp int64, epoch int32, found bool, err error) {
 	if err := l.Err(); err != nil {
 		return -1, -1, -1, false, err
 	}
