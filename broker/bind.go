@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 
 	"github.com/dohle-io/dohle/broker/api"
 	"github.com/dohle-io/dohle/broker/server"
@@ -77,6 +78,16 @@ func (b *Broker) limits() server.Limits {
 	l := server.Limits{
 		MaxConnections: int(config.MaxConnections.Get(view)),
 		MaxPerIP:       int(config.MaxConnectionsPerIP.Get(view)),
+	}
+	l.ProtectedListener, _ = b.cfg.InterBrokerListener()
+	for _, have := range b.bound.listeners {
+		text, _, ok := view.Lookup("listener.name." + strings.ToLower(have.Name) + ".max.connections")
+		if n, err := strconv.Atoi(text); ok && err == nil {
+			if l.MaxPerListener == nil {
+				l.MaxPerListener = map[string]int{}
+			}
+			l.MaxPerListener[have.Name] = n
+		}
 	}
 	for _, entry := range splitPairs(config.MaxConnectionsPerIPOverrides.Get(view)) {
 		if n, err := strconv.Atoi(entry[1]); err == nil {

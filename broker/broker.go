@@ -191,10 +191,13 @@ func (b *Broker) takeDown(ctx context.Context) error {
 	b.once.Do(func() { close(b.done) })
 	b.tasks.stop(clientSide)
 	var errs []error
-	if b.quorum != nil && !failed {
+	if b.quorum != nil && !failed && b.tasks.begun() {
 		errs = append(errs, b.quorum.Shutdown(ctx))
 	}
 	b.tasks.stop(controlSide)
+	if b.quorum != nil {
+		errs = append(errs, b.quorum.Close()) // of one that never ran
+	}
 	if b.peers != nil {
 		b.peers.Close()
 	}

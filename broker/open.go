@@ -88,7 +88,7 @@ func (b *Broker) openQuorum(codecs *compress.Codecs) error {
 	o := quorum.Options{
 		NodeID: b.cfg.NodeID(), DirectoryID: b.directoryID, ClusterID: b.clusterID,
 		FS: b.o.FS, Dir: b.cfg.MetadataDir(), Clocks: b.o.Clocks, Rand: b.o.rng(rngQuorum), Log: room(b.log, "quorum"), Codecs: codecs,
-		Observer: !b.roles.Controller, Endpoints: quorumEndpoints(b.controllerEndpoints),
+		Observer: !b.roles.Controller, ListenerName: b.controllerListenerName(), Endpoints: quorumEndpoints(b.controllerEndpoints),
 		Timeouts: quorum.Timeouts{
 			Election:           config.ControllerQuorumElectionTimeoutMs.Get(b.cfg),
 			Fetch:              config.ControllerQuorumFetchTimeoutMs.Get(b.cfg),

@@ -37,6 +37,8 @@ func (t *tasks) begin() {
 	}
 }
 
+func (t *tasks) begun() bool { return t.cancel[clientSide] != nil }
+
 // stop ends one side and waits for it.
 func (t *tasks) stop(s side) {
 	if t.cancel[s] != nil {
