@@ -33,7 +33,6 @@ func FuzzFile(f *testing.F) {
 		}
 		file.NoEffect()
 		DescribeBroker(Layers{Static: file})
-		ResolveTopic(TopicView(file, nil))
 	})
 }
 

@@ -69,25 +69,6 @@ func TestDurationsDoNotOverflow(t *testing.T) {
 	require.Less(t, Millis(math.MinInt64), time.Duration(0))
 }
 
-func TestTopicValuesResolved(t *testing.T) {
-	f := static(t, nil)
-	d := LogDefaults(f)
-	require.Equal(t, int64(1<<30), d.SegmentBytes)
-	require.Equal(t, 168*time.Hour, d.RetentionAge)
-	require.Equal(t, d.RetentionAge, d.LocalRetentionAge)
-	require.Equal(t, int64(-1), d.LocalRetentionBytes)
-	require.True(t, d.Delete)
-	require.False(t, d.Compact)
-	require.Equal(t, int64(1048588), d.MaxMessageBytes)
-	require.Equal(t, "producer", d.CompressionType)
-	c := ResolveTopic(TopicView(f, map[string]string{"cleanup.policy": "compact", "max.compaction.lag.ms": "1000", "segment.jitter.ms": "5000",
-		"internal.segment.bytes": "100", "message.timestamp.type": "LogAppendTime"}))
-	require.True(t, c.Compact && !c.Delete && c.LogAppendTime)
-	require.Equal(t, time.Second, c.SegmentAge)
-	require.Equal(t, time.Second, c.SegmentJitter)
-	require.Equal(t, int64(100), c.SegmentBytes)
-}
-
 func TestErrorsCarryTheirCode(t *testing.T) {
 	f := static(t, nil)
 	require.ErrorIs(t, ValidateTopic("nope", "1"), kerr.InvalidConfig)
