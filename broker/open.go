@@ -57,6 +57,11 @@ func (b *Broker) openStore(codecs *compress.Codecs) error {
 		}
 	}
 	b.clusterID, b.directoryID = meta.ClusterID, meta.DirectoryID
+	durability := "page-cache" // acknowledged records survive the end of the process, not of the machine's power
+	if config.LogFlushIntervalMessages.Get(b.cfg) == 1 {
+		durability = "fsync"
+	}
+	b.log.Info().Str("cluster", meta.ClusterID).Strs("log.dirs", b.cfg.LogDirs()).Str("durability", durability).Msg("opening log directories")
 	b.store, err = storage.Open(storage.Options{
 		FS: b.o.FS, Clocks: b.o.Clocks, Log: room(b.log, "storage"), Codecs: codecs, Rand: b.o.rng(rngStorage),
 		Dirs: b.cfg.LogDirs(), NodeID: b.cfg.NodeID(), ClusterID: b.clusterID,
