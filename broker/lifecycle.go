@@ -44,6 +44,7 @@ type lifecycle struct {
 	state    state
 	epoch    int64 // of the registration; -1 before
 	previous int64 // of the last clean shutdown, then of the registration before this one (KIP-966)
+	failures int   // requests in a row that no active controller answered
 }
 
 // next is the request to send now. offset is the last offset of our image.
@@ -71,8 +72,16 @@ func (l *lifecycle) next(offset int64) kmsg.Request {
 func (l *lifecycle) answered(resp kmsg.Response) (wait time.Duration, err error) {
 	switch resp := resp.(type) {
 	case *kmsg.BrokerRegistrationResponse:
+		if resp.ErrorCode == kerr.NotController.Code {
+			return l.failed(), nil
+		}
+		l.failures = 0
 		return l.registered(resp)
 	case *kmsg.BrokerHeartbeatResponse:
+		if resp.ErrorCode == kerr.NotController.Code {
+			return l.failed(), nil
+		}
+		l.failures = 0
 		return l.heartbeatAnswered(resp)
 	}
 	return l.interval, nil
@@ -136,8 +145,18 @@ const (
 	shutdownPoll = 50 * time.Millisecond // while leaders move away
 )
 
-// failed says how long to wait when the controller could not be reached.
-func (l *lifecycle) failed() time.Duration { return recoveryPoll }
+// failed says how long to wait when the active controller could not be reached: a moment at first, as at start the
+// election is nearly over, then longer.
+func (l *lifecycle) failed() time.Duration {
+	wait := min(firstRetry<<min(l.failures, 10), lastRetry)
+	l.failures++
+	return wait
+}
+
+const (
+	firstRetry = time.Millisecond
+	lastRetry  = 50 * time.Millisecond
+)
 
 // beginShutdown asks the controller to move our leaders away. A broker that never registered is gone at once.
 func (l *lifecycle) beginShutdown() {
