@@ -32,7 +32,7 @@ func (s *Store) runFlusher(ctx context.Context) {
 		case <-timer.C():
 			timer.Reset(s.o.FlushInterval)
 		}
-		s.FlushDirty() // a failure has taken the directory offline and is in the log
+		_ = s.FlushDirty() // a failure has taken the directory offline and is in the log
 		if now := s.clocks.Real.Now(); now.Sub(marks) >= s.o.CheckpointInterval {
 			marks = now
 			s.writeHighWatermarks()
@@ -43,8 +43,8 @@ func (s *Store) runFlusher(ctx context.Context) {
 // runKeeper applies retention, removes what was deleted and forgets silent producers.
 func (s *Store) runKeeper(ctx context.Context) {
 	retention, producers := s.clocks.Broker.NewTimer(s.o.RetentionCheckInterval), s.clocks.Broker.NewTimer(s.o.ProducerExpirationChecks)
-	remove, flush := s.clocks.Broker.NewTimer(time.Second), s.clocks.Broker.NewTimer(time.Second)
-	for _, t := range []clock.Timer{retention, producers, remove, flush} {
+	second := s.clocks.Broker.NewTimer(time.Second)
+	for _, t := range []clock.Timer{retention, producers, second} {
 		defer t.Stop()
 	}
 	for {
@@ -57,12 +57,10 @@ func (s *Store) runKeeper(ctx context.Context) {
 		case <-producers.C():
 			s.ExpireProducers()
 			producers.Reset(s.o.ProducerExpirationChecks)
-		case <-remove.C():
+		case <-second.C():
 			s.RemoveDue()
-			remove.Reset(time.Second)
-		case <-flush.C():
 			s.flushOverdue()
-			flush.Reset(time.Second)
+			second.Reset(time.Second)
 		}
 	}
 }
