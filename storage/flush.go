@@ -127,7 +127,7 @@ func (l *Log) collectLocked(closing bool) flushWork {
 	}
 	list := l.segments()
 	for i, seg := range list {
-		if !seg.dirty && !(closing && seg.idx != nil) {
+		if !seg.dirty && (!closing || seg.idx == nil) {
 			continue
 		}
 		seg.dirty = false

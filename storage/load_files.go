@@ -126,7 +126,7 @@ func (l *Log) epochsFromBatches(files map[string]int64) error {
 			return err
 		}
 		last := int32(-1)
-		headers(name, f, 0, files[name], func(h record.Batch, _ int64) bool { // damage is found, and judged, later
+		_, _ = headers(name, f, 0, files[name], func(h record.Batch, _ int64) bool { // damage is found, and judged, later
 			if e := h.PartitionLeaderEpoch(); e > last {
 				last = e
 				l.epochs.assign(e, h.BaseOffset())
@@ -193,7 +193,7 @@ func (l *Log) dropStraySnapshots(end int64) {
 	for i, at := range l.snapshots {
 		j := floorSegment(list, at)
 		if at > end || (j < 0 || list[j].base != at) && i < len(l.snapshots)-1 {
-			l.files.fs.Remove(l.file(offsetName(at, snapshotSuffix))) // one that stays does no harm
+			_ = l.files.fs.Remove(l.file(offsetName(at, snapshotSuffix))) // one that stays does no harm
 			continue
 		}
 		keep = append(keep, at)

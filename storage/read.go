@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -46,7 +47,7 @@ func (s Slice) ReadAt(p []byte, off int64) (int, error) {
 	if s.seg.cuts.Load() != s.cuts {
 		return 0, errChanged
 	}
-	if n < len(p) && (err == nil || err == io.EOF) {
+	if n < len(p) && (err == nil || errors.Is(err, io.EOF)) {
 		return n, io.ErrUnexpectedEOF
 	}
 	if n == len(p) {
@@ -190,7 +191,7 @@ func (l *Log) ReadBytes(offset int64, maxBytes int, end int64) ([]byte, error) {
 	}
 	defer s.Release()
 	b := make([]byte, s.Len())
-	if _, err := s.ReadAt(b, 0); err != nil && err != io.EOF {
+	if _, err := s.ReadAt(b, 0); err != nil && !errors.Is(err, io.EOF) {
 		return nil, storageErr(err)
 	}
 	return b, nil

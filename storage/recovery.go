@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -159,7 +160,7 @@ func (l *Log) recover(point int64) error {
 		if at <= start {
 			return false
 		}
-		l.files.fs.Remove(l.file(offsetName(at, snapshotSuffix))) // made anew below
+		_ = l.files.fs.Remove(l.file(offsetName(at, snapshotSuffix))) // made anew below
 		return true
 	})
 	producers, from, err := l.loadSnapshotLocked(start)
@@ -337,7 +338,7 @@ func wholeBatches(name string, f vfs.File, pos, limit int64, visit func(b record
 		rest := buf[:have]
 		for {
 			b, more, err := record.Next(rest)
-			if err == record.ErrShort {
+			if errors.Is(err, record.ErrShort) {
 				break
 			}
 			if err != nil {

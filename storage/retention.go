@@ -188,12 +188,12 @@ func (l *Log) retireFile(name string) {
 	switch {
 	case isNotExist(err):
 	case err != nil:
-		l.fail("delete files of", err)
+		_ = l.fail("delete files of", err) // the directory is offline, which is all there is to say
 	case l.store != nil:
 		l.store.removeLater(name+deletedSuffix, l.cfg.Load().FileDeleteDelayMs)
 	default:
 		if err := l.files.fs.Remove(name + deletedSuffix); err != nil {
-			l.fail("delete files of", err)
+			_ = l.fail("delete files of", err)
 		}
 	}
 }

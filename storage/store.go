@@ -322,7 +322,7 @@ func (s *Store) kickFlush() {
 func (s *Store) unlock() {
 	for _, d := range s.dirs {
 		if d.flusher != nil {
-			d.flusher.Close()
+			_ = d.flusher.Close()
 		}
 		if d.lock != nil {
 			d.lock.Close()

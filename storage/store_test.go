@@ -57,7 +57,7 @@ func TestRefusedBatches(t *testing.T) {
 			info, err := l.AppendAsLeader(c.batch, 0, AppendOptions{})
 			require.ErrorIs(t, err, c.want)
 			require.Zero(t, l.LogEndOffset())
-			if c.want == kerr.InvalidTimestamp {
+			if errors.Is(c.want, kerr.InvalidTimestamp) {
 				require.Len(t, info.RecordErrors, 1)
 			}
 		})

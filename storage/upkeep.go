@@ -77,7 +77,7 @@ func (s *Store) flushOverdue() {
 	now := s.nowMs()
 	for _, l := range dirty {
 		if now-l.lastFlushMs.Load() >= l.cfg.Load().FlushMs {
-			l.Flush(l.LogEndOffset()) // a failure takes the directory offline
+			_ = l.Flush(l.LogEndOffset()) // a failure takes the directory offline
 		}
 	}
 }
@@ -163,7 +163,7 @@ func (s *Store) writeHighWatermarks() {
 			continue
 		}
 		d.writeMu.Lock()
-		d.writeHighWatermarksHolding() // a failure takes the directory offline
+		_ = d.writeHighWatermarksHolding() // a failure takes the directory offline
 		d.writeMu.Unlock()
 	}
 }

@@ -59,7 +59,8 @@ func (osFS) Usage(dir string) (total, free int64, err error) {
 	if err := unix.Statfs(dir, &st); err != nil {
 		return 0, 0, &os.PathError{Op: "statfs", Path: dir, Err: err}
 	}
-	return int64(st.Blocks) * int64(st.Bsize), int64(st.Bavail) * int64(st.Bsize), nil
+	block := int64(st.Bsize) //nolint:unconvert // 32 bits on some machines
+	return int64(st.Blocks) * block, int64(st.Bavail) * block, nil
 }
 
 // OpenFlusher uses syncfs, which reports write-back errors of the file system since Linux 5.8; older kernels lose
