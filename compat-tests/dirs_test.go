@@ -24,7 +24,7 @@ func TestLogDirChangesHands(t *testing.T) {
 
 			n := way.first(t, dir, p, "-t", clusterID, "--standalone")
 			kafkaTool(t, tools+"TopicCommand", "--bootstrap-server", n.bootstrap, "--create", "--topic", "settings", "--partitions", "3",
-				"--config", "retention.ms=3600000", "--config", "segment.bytes=2097152")
+				"--config", "retention.ms=3600000", "--config", "segment.bytes=2097152", "--config", "cleanup.policy=compact,delete")
 			for _, codec := range codecs {
 				output(t, "kcat", "-b", n.bootstrap, "-P", "-t", "text-"+codec, "-p", "0", "-z", codec, "-l", path)
 			}
@@ -57,12 +57,32 @@ func TestLogDirChangesHands(t *testing.T) {
 // shutdownPatience is for a JVM on a busy machine; ours stops in moments, which TestStopIsQuick measures.
 const shutdownPatience = 60e9
 
-// described are the lines of all topics; their order is that of a hash map in Apache Kafka.
+// described are the lines of all topics. The order of the lines, and that of the configs in one, is that of a hash map
+// in Apache Kafka.
 func described(t *testing.T, n *node) string {
 	t.Helper()
 	lines := strings.Split(kafkaTool(t, tools+"TopicCommand", "--bootstrap-server", n.bootstrap, "--describe"), "\n")
+	for i, line := range lines {
+		if head, configs, ok := strings.Cut(line, "Configs: "); ok {
+			lines[i] = head + "Configs: " + sortedConfigs(configs)
+		}
+	}
 	slices.Sort(lines)
 	return strings.Join(lines, "\n")
+}
+
+// sortedConfigs sorts a=1,b=2; a value may hold commas, as in cleanup.policy=compact,delete.
+func sortedConfigs(text string) string {
+	var pairs []string
+	for part := range strings.SplitSeq(text, ",") {
+		if strings.Contains(part, "=") || len(pairs) == 0 {
+			pairs = append(pairs, part)
+		} else {
+			pairs[len(pairs)-1] += "," + part
+		}
+	}
+	slices.Sort(pairs)
+	return strings.Join(pairs, ",")
 }
 
 func readsBack(t *testing.T, n *node, topic string, text []byte) {
