@@ -211,12 +211,17 @@ func (part *producePart) find(view *replica.View, version int16) (record.Batch, 
 	case isAny(err, kerr.UnsupportedForMessageFormat):
 		return nil, kerr.InvalidRecord // an old magic
 	case err != nil:
+		var refused *record.Refusal
+		part.custom = errors.As(err, &refused)
 		return nil, err
 	case version < 7 && batch.Codec() == compress.Zstd:
 		return nil, kerr.UnsupportedCompressionType
 	}
-	if _, _, err := record.Next(rest); err == nil && len(rest) > 0 {
+	switch _, _, err := record.Next(rest); {
+	case err == nil && len(rest) > 0:
 		return nil, kerr.InvalidRecord // more than one
+	case isAny(err, kerr.CorruptMessage):
+		return nil, kerr.CorruptMessage // what follows is no batch, and not the beginning of one
 	}
 	return batch, nil
 }

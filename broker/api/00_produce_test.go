@@ -70,8 +70,8 @@ func TestProduceErrors(t *testing.T) {
 		{"half a batch", 9, 1, "a", 0, batchOf("x")[:40], nil, kerr.InvalidRecord, false},
 		{"two batches", 9, 1, "a", 0, append(batchOf("x"), batchOf("y")...), nil, kerr.InvalidRecord, false},
 		{"old magic", 9, 1, "a", 0, oldMagic, nil, kerr.InvalidRecord, false},
-		{"magic of the future", 9, 1, "a", 0, newMagic, nil, kerr.CorruptMessage, false},
-		{"impossible size", 9, 1, "a", 0, short, nil, kerr.CorruptMessage, false},
+		{"magic of the future", 9, 1, "a", 0, newMagic, nil, kerr.CorruptMessage, true},
+		{"impossible size", 9, 1, "a", 0, short, nil, kerr.CorruptMessage, true},
 		{"null", 9, 1, "a", 0, nil, nil, kerr.InvalidRecord, false},
 		{"bad CRC", 9, 1, "a", 0, corrupt, nil, kerr.CorruptMessage, false},
 		{"zstd before v7", 6, 1, "a", 0, batchWith(zstd, now, "x"), nil, kerr.UnsupportedCompressionType, false},
@@ -86,6 +86,7 @@ func TestProduceErrors(t *testing.T) {
 		{"transactional, v12", 12, 1, "a", 0, batchWith(transactional, now, "x"), &id, kerr.InvalidProducerIDMapping, false},
 		{"an id, but plain records", 12, 1, "a", 0, batchOf("x"), &id, nil, false},
 		{"bytes behind the batch", 12, 1, "a", 0, append(batchOf("x"), 1, 2, 3), nil, nil, false},
+		{"zeros behind the batch", 12, 1, "a", 0, append(batchOf("x"), make([]byte, 20)...), nil, kerr.CorruptMessage, false},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

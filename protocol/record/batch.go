@@ -98,7 +98,7 @@ func Next(b []byte) (batch Batch, rest []byte, err error) {
 	}
 	length := int32(binary.BigEndian.Uint32(b[offLength:]))
 	if length < minLegacySize {
-		return nil, b, errSize(length)
+		return nil, b, refuse(kerr.CorruptMessage, "Record size %d is less than the minimum record overhead (%d)", length, minLegacySize)
 	}
 	if len(b) <= offMagic {
 		return nil, b, ErrShort
@@ -108,7 +108,7 @@ func Next(b []byte) (batch Batch, rest []byte, err error) {
 	case 0, 1:
 		return nil, b, errLegacy(magic)
 	default:
-		return nil, b, errMagic(magic)
+		return nil, b, refuse(kerr.CorruptMessage, "Invalid magic found in record: %d", magic)
 	}
 	if length < HeaderSize-Overhead {
 		return nil, b, errSize(length)
@@ -126,10 +126,6 @@ func errSize(length int32) error {
 
 func errLegacy(magic int8) error {
 	return fmt.Errorf("batch magic %d: %w", magic, kerr.UnsupportedForMessageFormat)
-}
-
-func errMagic(magic int8) error {
-	return fmt.Errorf("batch magic %d: %w", magic, kerr.CorruptMessage)
 }
 
 // SizeAt reads the size of the whole batch that starts at b from its first 12 bytes, for readers that
