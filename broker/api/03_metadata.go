@@ -5,7 +5,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/dohle-io/dohle/broker/server"
-	"github.com/dohle-io/dohle/config"
 	"github.com/dohle-io/dohle/metadata"
 	"github.com/dohle-io/dohle/protocol"
 )
@@ -20,13 +19,14 @@ import (
 // LISTENER_NOT_FOUND, REPLICA_NOT_AVAILABLE, INVALID_REQUEST
 // Needs:     DESCRIBE on TOPIC; CREATE on CLUSTER or TOPIC for auto-creation
 // Differs from Kafka: topics come in the order asked, all topics by name; the controller named is this broker
-// while it is unfenced, where Kafka draws a live broker by lot.
+// while it is unfenced, where Kafka draws a live broker by lot; a topic that is created on demand is waited for
+// for a moment, where Kafka answers UNKNOWN_TOPIC_OR_PARTITION first.
 var metadataRow = defineTableAnswer(0, 13, OnBroker, (*Dispatcher).metadata)
 
 func (d *Dispatcher) metadata(c *server.Ctx, req *kmsg.MetadataRequest) server.Answer {
 	img := d.h.Images.Image()
 	if req.Topics != nil && (req.Version > 0 || len(req.Topics) > 0) {
-		return server.Reply(d.metadataOf(c, req, img, false))
+		return server.Reply(d.metadataOf(c, req, d.createMissing(c, req, img), false))
 	}
 	key := metadataKey{c.Listener, req.Version, req.IncludeClusterAuthorizedOperations, req.IncludeTopicAuthorizedOperations}
 	frame := d.metadatas.get(img, key)
@@ -65,7 +65,7 @@ func (d *Dispatcher) metadataOf(c *server.Ctx, req *kmsg.MetadataRequest, img *m
 	case byID:
 		metadataByID(&m, req)
 	default:
-		d.metadataByName(c, &m, req)
+		metadataByName(&m, req)
 	}
 	resp.Topics = m.topics
 	if version >= 8 && version <= 10 && req.IncludeClusterAuthorizedOperations {
@@ -102,10 +102,9 @@ func metadataByID(m *metadataAnswer, req *kmsg.MetadataRequest) {
 	}
 }
 
-// metadataByName answers names and has unknown ones created where that is wanted and allowed.
-func (d *Dispatcher) metadataByName(c *server.Ctx, m *metadataAnswer, req *kmsg.MetadataRequest) {
+// metadataByName answers names; those that are to be created were seen to before.
+func metadataByName(m *metadataAnswer, req *kmsg.MetadataRequest) {
 	seen := make(map[string]bool, min(len(req.Topics), 1024))
-	var missing []string
 	for _, asked := range req.Topics {
 		name := *asked.Topic
 		if seen[name] {
@@ -114,17 +113,11 @@ func (d *Dispatcher) metadataByName(c *server.Ctx, m *metadataAnswer, req *kmsg.
 		seen[name] = true
 		if t := m.img.Topics.ByName(name); t != nil {
 			m.known(t)
-			continue
-		}
-		if err := validTopic(name); err != nil {
+		} else if err := validTopic(name); err != nil {
 			m.failed(&name, protocol.UUID{}, protocol.CodeOf(err))
-			continue
+		} else {
+			m.failed(&name, protocol.UUID{}, kerr.UnknownTopicOrPartition.Code)
 		}
-		missing = append(missing, name)
-		m.failed(&name, protocol.UUID{}, kerr.UnknownTopicOrPartition.Code)
-	}
-	if wanted := req.Version < 4 || req.AllowAutoTopicCreation; wanted && len(missing) > 0 && config.AutoCreateTopicsEnable.Get(d.h.layers(m.img).View()) {
-		d.creations.soon(c, missing)
 	}
 }
 

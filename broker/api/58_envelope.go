@@ -61,7 +61,7 @@ func (d *Dispatcher) insideEnvelope(c *server.Ctx, req *kmsg.EnvelopeRequest) ([
 	if err := c.Reserve(cost); err != nil {
 		return nil, err
 	}
-	inner, err := protocol.DecodeRequest(header, body)
+	inner, err := protocol.DecodeChecked(header, body)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", kerr.UnsupportedVersion, err)
 	}

@@ -10,15 +10,17 @@ import (
 
 	"github.com/dohle-io/dohle/broker/server"
 	"github.com/dohle-io/dohle/config"
+	"github.com/dohle-io/dohle/metadata"
 	"github.com/dohle-io/dohle/protocol"
 )
 
-// autoCreate is the list of topics that Metadata was asked for and that do not exist. Metadata answers
-// UNKNOWN_TOPIC_OR_PARTITION meanwhile, as Kafka does; the client asks again.
+// autoCreate is the list of topics that Metadata was asked for and that do not exist. Metadata waits for them for a
+// moment and answers UNKNOWN_TOPIC_OR_PARTITION otherwise, as Kafka does at once; the client asks again.
 type autoCreate struct {
 	wake chan struct{} // one slot
 
 	mu       sync.Mutex
+	running  bool
 	creating map[string]bool // waiting or on its way
 	waiting  []creation
 }
@@ -36,10 +38,44 @@ type creation struct {
 const (
 	maxCreating   = 10_000           // topics on the list; more are left to the client's next try
 	createTimeout = 30 * time.Second // request.timeout.ms of Kafka's own client
+
+	// createPatience is how long Metadata waits for topics that it has had created. Creation takes some
+	// milliseconds, while a client that is told UNKNOWN_TOPIC_OR_PARTITION asks again after 100 ms (Java), 250 ms
+	// or 5 s (franz-go).
+	createPatience = 200 * time.Millisecond
 )
 
-// soon puts names on the list unless they are on it.
-func (a *autoCreate) soon(c *server.Ctx, names []string) {
+// createMissing has the topics that req names and img lacks created, where that is wanted and allowed, and returns
+// the image to answer from: one that shows them, or the newest after createPatience.
+func (d *Dispatcher) createMissing(c *server.Ctx, req *kmsg.MetadataRequest, img *metadata.Image) *metadata.Image {
+	if wanted := req.Version < 4 || req.AllowAutoTopicCreation; !wanted {
+		return img
+	}
+	var missing []string
+	for _, asked := range req.Topics {
+		if asked.Topic == nil || asked.TopicID != [16]byte{} {
+			return img // asks by id, or for nothing that can be answered
+		}
+		if name := *asked.Topic; img.Topics.ByName(name) == nil && validTopic(name) == nil {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) == 0 || !config.AutoCreateTopicsEnable.Get(d.h.layers(img).View()) || !d.creations.soon(c, missing) {
+		return img
+	}
+	c.Park()
+	d.h.awaitImage(c, c.Now.Add(createPatience), func(now *metadata.Image) bool {
+		img = now
+		for len(missing) > 0 && now.Topics.ByName(missing[0]) != nil {
+			missing = missing[1:]
+		}
+		return len(missing) == 0
+	})
+	return img
+}
+
+// soon puts names on the list unless they are on it. It reports whether somebody works at the list.
+func (a *autoCreate) soon(c *server.Ctx, names []string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	fresh := make([]string, 0, len(names))
@@ -50,13 +86,21 @@ func (a *autoCreate) soon(c *server.Ctx, names []string) {
 		}
 	}
 	if len(fresh) == 0 {
-		return
+		return a.running
 	}
 	a.waiting = append(a.waiting, creation{ctx: c.Detached(), names: fresh})
 	select {
 	case a.wake <- struct{}{}:
 	default:
 	}
+	return a.running
+}
+
+// run says whether somebody works at the list; without, there is nothing to wait for.
+func (a *autoCreate) run(on bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.running = on
 }
 
 // take empties the list.

@@ -121,7 +121,7 @@ func (k *conn) handle(frame []byte) error {
 	if err := k.reserve(cost); err != nil {
 		return err
 	}
-	req, err := protocol.DecodeRequest(header, body)
+	req, err := protocol.DecodeChecked(header, body)
 	if err != nil {
 		k.server.faults.Add(1) // the walk let it pass: a panic, caught in protocol, or a schema that lies
 		return fmt.Errorf("%w: %s version %d: %w", errDecode, row.Name, header.Version, err)
