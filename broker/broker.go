@@ -68,7 +68,7 @@ type Broker struct {
 // controller's listener accepts. When it returns an error, nothing is left behind.
 func Start(ctx context.Context, o Options) (*Broker, error) {
 	o.defaults()
-	b := &Broker{o: o, cfg: o.Config, roles: o.Config.Roles(), log: o.Log, rng: o.rng(rngNode), done: make(chan struct{})}
+	b := &Broker{o: o, cfg: o.Config, roles: o.Config.Roles(), log: o.Log, done: make(chan struct{})}
 	if err := b.open(); err != nil {
 		b.abandon()
 		return nil, err
@@ -102,16 +102,18 @@ func (b *Broker) open() error {
 	if err := b.openQuorum(codecs); err != nil {
 		return err
 	}
+	life := b.quorum.LogEndOffset()
+	b.rng = b.o.rngFrom(life, rngNode)
 	b.channel = peer.NewControllerChannel(b.peers, b.quorum, 0)
 	if b.roles.Controller {
 		b.controller = controller.New(controller.Options{NodeID: b.cfg.NodeID(), ClusterID: b.clusterID, Quorum: b.quorum,
-			Clocks: b.o.Clocks, Rand: b.o.rng(rngController), Log: room(b.log, "controller"), Config: b.cfg})
+			Clocks: b.o.Clocks, Rand: b.o.rngFrom(life, rngController), Log: room(b.log, "controller"), Config: b.cfg})
 	}
 	if b.roles.Broker {
 		b.replicas = replica.NewManager(replica.Options{NodeID: b.cfg.NodeID(), Store: b.store, Clocks: b.o.Clocks, Log: room(b.log, "replica"), Config: b.cfg})
 	}
 	b.images = api.NewImages()
-	if err := b.handle(); err != nil {
+	if err := b.handle(life); err != nil {
 		return err
 	}
 	b.quorum.Subscribe(newLoader(b.images, b.publish))

@@ -155,13 +155,13 @@ func quorumEndpoints(list []config.Listener) []quorum.Endpoint {
 }
 
 // handle fills in what the API handlers may ask, and makes the broker's life cycle.
-func (b *Broker) handle() error {
+func (b *Broker) handle(life int64) error {
 	*b.handlers = api.Handlers{
 		NodeID: b.cfg.NodeID(), ClusterID: b.clusterID, Config: b.cfg, Images: b.images, Quorum: quorumRoom{b.quorum},
-		Store: b.store, Controllers: b.channel, Rand: api.NewSharedRand(b.o.rng(rngClients)),
+		Store: b.store, Controllers: b.channel, Rand: api.NewSharedRand(b.o.rngFrom(life, rngClients)),
 	}
 	ids := api.NewIDBlocks(b.cfg.NodeID(), b.brokerEpoch, b.channel.Send)
-	b.handlers.Data = api.NewData(b.replicas, ids, b.cfg, b.o.Clocks, b.o.rng(rngSessions), room(b.log, "api"))
+	b.handlers.Data = api.NewData(b.replicas, ids, b.cfg, b.o.Clocks, b.o.rngFrom(life, rngSessions), room(b.log, "api"))
 	if b.controller != nil {
 		b.handlers.Controller = b.controller
 	}

@@ -48,6 +48,12 @@ func (o *Options) defaults() {
 // rng returns an independent source per room, so that one room's draws do not shift another's.
 func (o *Options) rng(room uint64) *rand.Rand { return rand.New(rand.NewPCG(o.Seed, room)) }
 
+// rngFrom is rng for what must not be drawn again when a node with a fixed seed starts again on the same disk, such
+// as topic ids: life, the end of the metadata log at start, differs from each earlier start that left anything.
+func (o *Options) rngFrom(life int64, room uint64) *rand.Rand {
+	return rand.New(rand.NewPCG(o.Seed, room|uint64(life)<<8))
+}
+
 const (
 	rngNode uint64 = iota
 	rngFormat
