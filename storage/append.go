@@ -39,21 +39,28 @@ type AppendInfo struct {
 // UNSUPPORTED_COMPRESSION_TYPE, OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE,
 // TRANSACTION_COORDINATOR_FENCED, KAFKA_STORAGE_ERROR.
 func (l *Log) AppendAsLeader(records []byte, leaderEpoch int32, a AppendOptions) (AppendInfo, error) {
-	info := AppendInfo{FirstOffset: -1, LastOffset: -1, MaxTimestamp: -1, LogAppendTime: -1,
-		LogStartOffset: l.logStart.Load(), LastLeaderEpoch: leaderEpoch}
-	if err := l.Err(); err != nil {
-		return info, err
-	}
-	cfg := l.cfg.Load()
-	records, err := l.validate(records, cfg, a, &info)
-	if err != nil {
-		return info, err
-	}
-	flushTo, err := l.appendLocked(records, leaderEpoch, a, cfg, &info)
+	info, flushTo, err := l.AppendUnflushed(records, leaderEpoch, a)
 	if err != nil || flushTo == 0 {
 		return info, err
 	}
 	return info, l.Flush(flushTo)
+}
+
+// AppendUnflushed is AppendAsLeader for a caller that holds a lock: where flush.messages asks for an fsync, flushTo
+// tells what to Flush after the lock is released and before anyone hears that the append was done. 0: nothing.
+func (l *Log) AppendUnflushed(records []byte, leaderEpoch int32, a AppendOptions) (info AppendInfo, flushTo int64, err error) {
+	info = AppendInfo{FirstOffset: -1, LastOffset: -1, MaxTimestamp: -1, LogAppendTime: -1,
+		LogStartOffset: l.logStart.Load(), LastLeaderEpoch: leaderEpoch}
+	if err := l.Err(); err != nil {
+		return info, 0, err
+	}
+	cfg := l.cfg.Load()
+	records, err = l.validate(records, cfg, a, &info)
+	if err != nil {
+		return info, 0, err
+	}
+	flushTo, err = l.appendLocked(records, leaderEpoch, a, cfg, &info)
+	return info, flushTo, err
 }
 
 // validate does what needs no lock: shape, size, CRC, records. It returns the records, written anew if they had to be.
@@ -164,7 +171,7 @@ func (l *Log) appendLocked(records []byte, leaderEpoch int32, a AppendOptions, c
 			info.Duplicate, info.FirstOffset, info.LastOffset = true, dup.firstOffset(), dup.lastOffset
 			info.LogAppendTime, info.MaxTimestamp = dup.timestamp, dup.timestamp
 			info.LogStartOffset = l.logStart.Load()
-			return 0, nil
+			return l.flushDue(l.logEnd.Load(), cfg), nil // the first one's fsync may still be on its way
 		}
 	}
 	if err := l.writeLocked(records, first, next, info.MaxTimestamp, cfg); err != nil {
@@ -175,10 +182,15 @@ func (l *Log) appendLocked(records []byte, leaderEpoch int32, a AppendOptions, c
 	}
 	l.finishLocked(next)
 	info.FirstOffset, info.LastOffset, info.LogStartOffset, info.Bytes = first, next-1, l.logStart.Load(), len(records)
+	return l.flushDue(next, cfg), nil
+}
+
+// flushDue is next when flush.messages asks for an fsync up to there, else 0.
+func (l *Log) flushDue(next int64, cfg *LogConfig) int64 {
 	if next-l.recoveryPoint.Load() >= cfg.FlushMessages {
-		flushTo = next
+		return next
 	}
-	return flushTo, nil
+	return 0
 }
 
 // AppendAsFollower appends what a leader stored: whole batches with their offsets and epochs, as they are, whatever

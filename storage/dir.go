@@ -21,6 +21,8 @@ type Dir struct {
 	flusher vfs.Flusher           // nil where the machine has none
 	err     atomic.Pointer[error] // why it is offline
 
+	hosted int // logs of the store that lie here; guarded by Store.mu
+
 	marks atomic.Bool // a high watermark has moved since they were written
 
 	// writeMu is held while a checkpoint is written, before mu.

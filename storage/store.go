@@ -208,20 +208,15 @@ func (s *Store) Create(tp protocol.TopicPartition, topicID protocol.UUID, cfg Lo
 		return other, nil
 	}
 	s.logs[tp] = l
+	dir.hosted++
 	return l, nil
 }
 
 func (s *Store) emptiest() (best *Dir) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	counts := map[*Dir]int{}
-	if len(s.dirs) > 1 {
-		for _, l := range s.logs {
-			counts[l.dir]++
-		}
-	}
 	for _, d := range s.dirs {
-		if d.Online() && (best == nil || counts[d] < counts[best]) {
+		if d.Online() && (best == nil || d.hosted < best.hosted) {
 			best = d
 		}
 	}
@@ -249,6 +244,9 @@ func (s *Store) Delete(tp protocol.TopicPartition) error {
 	s.mu.Lock()
 	l := s.logs[tp]
 	delete(s.logs, tp)
+	if l != nil {
+		l.dir.hosted--
+	}
 	s.mu.Unlock()
 	if l == nil {
 		for _, d := range s.dirs {

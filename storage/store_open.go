@@ -179,6 +179,7 @@ func (s *Store) loadDir(d *Dir) (epoch int64, err error) {
 				return -1, fmt.Errorf("partition %s is in %s and in %s", tp, other.dir.path, d.path)
 			}
 			s.logs[tp] = l
+			d.hosted++
 			logs = append(logs, l)
 		}
 	}

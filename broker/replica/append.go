@@ -32,34 +32,58 @@ func (a Appended) Required() int64 { return a.LastOffset + 1 }
 // Errors: NOT_LEADER_OR_FOLLOWER, NOT_ENOUGH_REPLICAS (acks=all, nothing was written), KAFKA_STORAGE_ERROR, and those
 // of the log: what is wrong with the records or the producer's sequence.
 func (p *Partition) Append(records []byte, acks int16, o storage.AppendOptions) (Appended, error) {
-	a, err := p.appendLocked(records, acks, o)
-	if err == nil {
-		p.wake()
+	a, flushTo, err := p.appendLocked(records, acks, o)
+	if err != nil {
+		return a, err
 	}
-	return a, err
+	if flushTo > 0 { // flush.messages: no lock is held, and producers that come together share one fsync
+		if err := p.log.Flush(flushTo); err != nil {
+			return a, err
+		}
+		p.advance(a.term)
+	}
+	p.wake()
+	return a, nil
 }
 
-func (p *Partition) appendLocked(records []byte, acks int16, o storage.AppendOptions) (Appended, error) {
+// appendLocked leaves the high watermark alone when a flush must come first.
+func (p *Partition) appendLocked(records []byte, acks int16, o storage.AppendOptions) (a Appended, flushTo int64, err error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	st := p.state.Load()
 	if err := p.check(st, -1, true); err != nil {
-		return Appended{}, err
+		return a, 0, err
 	}
 	if acks == AcksAll {
 		if need := effectiveMinISR(p.settings.Load().minISR, len(st.Replicas)); len(st.ISR) < need {
-			return Appended{}, fmt.Errorf("the ISR of %s has %d of %d replicas that min.insync.replicas asks for: %w",
+			return a, 0, fmt.Errorf("the ISR of %s has %d of %d replicas that min.insync.replicas asks for: %w",
 				p.tp, len(st.ISR), need, kerr.NotEnoughReplicas)
 		}
 	}
-	info, err := p.log.AppendAsLeader(records, st.LeaderEpoch, o)
+	a.AppendInfo, flushTo, err = p.log.AppendUnflushed(records, st.LeaderEpoch, o)
 	if err != nil {
-		return Appended{AppendInfo: info}, err
+		return a, 0, err
+	}
+	a.term = st.Term
+	if flushTo == 0 {
+		p.progressMu.Lock()
+		defer p.progressMu.Unlock()
+		p.advanceLocked(st)
+	}
+	return a, flushTo, nil
+}
+
+// advance moves the high watermark after a flush, if this is still the leadership of the append.
+func (p *Partition) advance(term uint64) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	st := p.state.Load()
+	if st.Term != term {
+		return
 	}
 	p.progressMu.Lock()
 	defer p.progressMu.Unlock()
 	p.advanceLocked(st)
-	return Appended{AppendInfo: info, term: st.Term}, nil
 }
 
 // Acked reports whether an acks=all append is done: it is on all of the ISR (nil), or will not be (the error). An ISR
