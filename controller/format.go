@@ -9,6 +9,7 @@ import (
 
 	"github.com/dohle-io/dohle/config"
 	"github.com/dohle-io/dohle/controller/quorum"
+	"github.com/dohle-io/dohle/internal/vfs"
 	"github.com/dohle-io/dohle/metadata"
 	"github.com/dohle-io/dohle/protocol"
 	"github.com/dohle-io/dohle/storage"
@@ -270,7 +271,7 @@ func (f *formatter) writeDir(dir string) error {
 		}
 	}
 	fmt.Fprintf(f.Out, "Formatting %s %s with metadata.version %s.\n", kind, dir, f.level)
-	if err := f.FS.MkdirAll(dir); err != nil {
+	if err := vfs.MakeDir(f.FS, dir); err != nil {
 		return err
 	}
 	now := f.Clock.Now()

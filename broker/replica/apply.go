@@ -160,6 +160,11 @@ func (m *Manager) open(t *Topic, i int32, reg *metadata.Partition, cfg *topicCon
 	}
 	if ok {
 		log.SetConfig(cfg.log)
+		if log.TopicID().IsZero() { // its partition.metadata was torn
+			if err := log.SetTopicID(t.ID); err != nil {
+				m.o.Log.Error().Err(err).Stringer("partition", tp).Msg("can't write a replica's topic id")
+			}
+		}
 	} else {
 		dir, offline := m.assigned(reg)
 		if offline {

@@ -79,6 +79,26 @@ func OpenFlusher(fsys FS, dir string) (Flusher, error) {
 // ErrLocked says that another holder has the lock.
 var ErrLocked = errors.New("locked by another process")
 
+// MakeDir is MkdirAll, made durable: each parent that got an entry is synced.
+func MakeDir(fsys FS, dir string) error {
+	var parents []string
+	for at := path.Clean(dir); ; at = path.Dir(at) {
+		if _, err := fsys.Stat(at); err == nil || at == path.Dir(at) {
+			break
+		}
+		parents = append(parents, path.Dir(at))
+	}
+	if err := fsys.MkdirAll(dir); err != nil {
+		return err
+	}
+	for _, parent := range parents {
+		if err := fsys.SyncDir(parent); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // ReadFile reads a whole file of at most limit bytes; a longer one is an error.
 func ReadFile(fsys FS, name string, limit int64) ([]byte, error) {
 	f, err := fsys.OpenFile(name, os.O_RDONLY, 0)

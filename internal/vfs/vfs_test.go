@@ -270,3 +270,17 @@ func FuzzMemFile(f *testing.F) {
 		}
 	})
 }
+
+func TestADirectoryMadeSurvivesAPowerCut(t *testing.T) {
+	m := NewMem()
+	require.NoError(t, MakeDir(m, "/a/b/c"))
+	require.NoError(t, MakeDir(m, "/a/b/c"))
+	require.NoError(t, MakeDir(m, "/a/d"))
+	for seed := range uint64(20) {
+		left := m.CrashClone(rand.New(rand.NewPCG(seed, 0)))
+		for _, dir := range []string{"/a/b/c", "/a/d"} {
+			_, err := left.Stat(dir)
+			require.NoError(t, err)
+		}
+	}
+}
