@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -217,13 +218,26 @@ func (part *producePart) find(view *replica.View, version int16) (record.Batch, 
 	case version < 7 && batch.Codec() == compress.Zstd:
 		return nil, kerr.UnsupportedCompressionType
 	}
-	switch _, _, err := record.Next(rest); {
-	case err == nil && len(rest) > 0:
-		return nil, kerr.InvalidRecord // more than one
-	case isAny(err, kerr.CorruptMessage):
-		return nil, kerr.CorruptMessage // what follows is no batch, and not the beginning of one
+	if err := moreThanOne(rest); err != nil {
+		return nil, err
 	}
 	return batch, nil
+}
+
+// moreThanOne looks at what follows the batch. The beginning of something is let pass, as Kafka's readers ignore it;
+// a whole second one, of any format, is not.
+func moreThanOne(rest []byte) error {
+	_, _, err := record.Next(rest)
+	var refused *record.Refusal
+	switch {
+	case len(rest) == 0, errors.Is(err, record.ErrShort):
+		return nil
+	case errors.As(err, &refused):
+		return kerr.CorruptMessage // no batch, and not the beginning of one
+	case err != nil && len(rest)-record.Overhead < int(binary.BigEndian.Uint32(rest[8:])):
+		return nil
+	}
+	return kerr.InvalidRecord
 }
 
 // refuseTransactional answers what Kafka's coordinator says about a partition that is in no transaction.
