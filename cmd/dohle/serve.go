@@ -73,6 +73,7 @@ func (s serving) serve(term terminal, o broker.Options, warnings []config.Warnin
 	if runtime.GOMAXPROCS(0) < 4 {
 		runtime.GOMAXPROCS(4) // appends are synchronous writes: a blocked one must not idle a core
 	}
+	limitMemory()
 	level, err := zerolog.ParseLevel(s.LogLevel)
 	if err != nil {
 		return err
