@@ -29,22 +29,30 @@ var binary = func() string {
 	return p
 }()
 
-// classpath resolves Apache Kafka from Maven once and keeps the result beside the pom.
-var classpath = sync.OnceValues(func() (string, error) {
-	const file = "kafka/classpath.txt"
-	if cp, err := os.ReadFile(file); err == nil && usable(string(cp)) {
-		return string(cp), nil
-	}
-	if _, err := exec.LookPath("mvn"); err != nil {
-		return "", errors.New("Maven (mvn) is not on the PATH: it brings Apache Kafka")
-	}
-	out, err := exec.Command("mvn", "-q", "-B", "-f", "kafka/pom.xml", "dependency:build-classpath", "-Dmdep.outputFile=classpath.txt").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("Maven could not resolve Apache Kafka: %w\n%s", err, out)
-	}
-	cp, err := os.ReadFile(file)
-	return string(cp), err
-})
+// classpath is Apache Kafka with its tools, shellClasspath the metadata shell, which is not part of the former.
+var (
+	classpath      = resolved("kafka")
+	shellClasspath = resolved("kafka-shell")
+)
+
+// resolved fetches what the pom in dir names from Maven once and keeps the result beside the pom.
+func resolved(dir string) func() (string, error) {
+	return sync.OnceValues(func() (string, error) {
+		file := filepath.Join(dir, "classpath.txt")
+		if cp, err := os.ReadFile(file); err == nil && usable(string(cp)) {
+			return string(cp), nil
+		}
+		if _, err := exec.LookPath("mvn"); err != nil {
+			return "", errors.New("Maven (mvn) is not on the PATH: it brings Apache Kafka")
+		}
+		out, err := exec.Command("mvn", "-q", "-B", "-f", filepath.Join(dir, "pom.xml"), "dependency:build-classpath", "-Dmdep.outputFile=classpath.txt").CombinedOutput()
+		if err != nil {
+			return "", fmt.Errorf("Maven could not resolve %s/pom.xml: %w\n%s", dir, err, out)
+		}
+		cp, err := os.ReadFile(file)
+		return string(cp), err
+	})
+}
 
 func usable(cp string) bool {
 	for _, jar := range strings.Split(cp, ":") {

@@ -1,9 +1,11 @@
 package compat
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -41,6 +43,7 @@ func TestKafkaBrokerUnderDohleController(t *testing.T) {
 	broker := brokerOnly(2, filepath.Join(dir, "a")+","+filepath.Join(dir, "b"), ports[1], ports[0])
 	n := startKafka(t, dir, broker, "-t", clusterID)
 	servesTopicOn(t, n, 2)
+	assignsDirectories(t, n, controller, dir)
 }
 
 // The reverse: our broker under the controller of Apache Kafka.
@@ -51,6 +54,70 @@ func TestDohleBrokerUnderKafkaController(t *testing.T) {
 	broker := brokerOnly(2, filepath.Join(dir, "a")+","+filepath.Join(dir, "b"), ports[1], ports[0])
 	n := startDohle(t, dir, broker, "-t", clusterID)
 	servesTopicOn(t, n, 2)
+	assignsDirectories(t, n, controller, dir)
+}
+
+var (
+	partitionRecord = regexp.MustCompile(`"type":"PARTITION(?:_CHANGE)?_RECORD".*"partitionId":(\d+),"topicId":"([^"]+)".*"directories":\["([^"]+)"\]`)
+	directoryID     = regexp.MustCompile(`(?m)^directory\.id=(.*)$`)
+)
+
+// assignsDirectories creates a topic and looks into the controller's log: each replica ends up in a real directory of
+// the broker, which only AssignReplicasToDirs (KIP-858) can have told, and both directories hold some.
+func assignsDirectories(t *testing.T, n *node, controller, broker string) {
+	t.Helper()
+	kafkaTool(t, tools+"TopicCommand", "--bootstrap-server", n.bootstrap, "--create", "--topic", "spread", "--partitions", "8")
+	held := map[string]int{}
+	for _, d := range []string{"a", "b"} {
+		meta, err := os.ReadFile(filepath.Join(broker, d, "meta.properties"))
+		must(t, err)
+		held[directoryID.FindStringSubmatch(string(meta))[1]] = 0
+	}
+	const partitions = 8 + 3 // with those of servesTopicOn
+	var last map[string]string
+	eventually(t, time.Minute, "the controller's log names the directory of each replica", func() bool {
+		dump := kafkaTool(t, tools+"DumpLogSegments", "--cluster-metadata-decoder", "--files", filepath.Join(controller, "data", "__cluster_metadata-0", "00000000000000000000.log"))
+		last = map[string]string{}
+		for _, m := range partitionRecord.FindAllStringSubmatch(dump, -1) {
+			last[m[2]+"-"+m[1]] = m[3]
+		}
+		for d := range held {
+			held[d] = 0
+		}
+		for _, d := range last {
+			if _, known := held[d]; !known {
+				return false
+			}
+			held[d]++
+		}
+		return len(last) == partitions
+	})
+	for d, count := range held {
+		if count == 0 {
+			t.Errorf("no replica is in directory %s: %v", d, last)
+		}
+	}
+	described := kafkaTool(t, tools+"LogDirsCommand", "--bootstrap-server", n.bootstrap, "--describe", "--broker-list", "2", "--topic-list", "spread,placed")
+	var answer struct {
+		Brokers []struct {
+			LogDirs []struct {
+				LogDir     string
+				Error      *string
+				Partitions []struct{ Partition string }
+			}
+		}
+	}
+	must(t, json.Unmarshal([]byte(described[strings.Index(described, "{"):]), &answer))
+	all := 0
+	for _, d := range answer.Brokers[0].LogDirs {
+		if d.Error != nil || len(d.Partitions) == 0 {
+			t.Errorf("kafka-log-dirs shows nothing in %s (error %v)", d.LogDir, d.Error)
+		}
+		all += len(d.Partitions)
+	}
+	if all != partitions {
+		t.Errorf("kafka-log-dirs shows %d replicas, want %d:\n%s", all, partitions, described)
+	}
 }
 
 // servesTopicOn creates a topic on broker id through n, writes to it and reads it back, with Kafka's own tools.
