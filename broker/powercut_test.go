@@ -25,8 +25,9 @@ import (
 )
 
 // TestAnyMomentMayBeTheLast runs a node through a fixed story and ends it after the n-th change of its disks: once as
-// a kill, which leaves everything written, and once as a power cut, which leaves what was synced and a random part of
-// the rest. A node started on what is left must have kept every promise that was made to the client.
+// a kill, which leaves everything written, once as a power cut, which leaves what was synced and a random part of the
+// rest, and once as a power cut with another during the recovery from the first. A node started on what is left must
+// have kept every promise that was made to the client.
 //
 // By default a sample of n is tried. DOHLE_SWEEP=all tries every n, DOHLE_SWEEP=120,121 these, DOHLE_SEED=s draws
 // otherwise. A failure names both.
@@ -68,25 +69,49 @@ func TestAnyMomentMayBeTheLast(t *testing.T) {
 	}
 	t.Logf("%d changes of the disks, %d moments, DOHLE_SEED=%d", total, len(moments), seed)
 	for _, n := range moments {
-		for _, power := range []bool{false, true} {
-			t.Run(fmt.Sprintf("after=%d/power=%t", n, power), func(t *testing.T) {
+		for _, end := range []ending{killed, powerCut, powerCutTwice} {
+			t.Run(fmt.Sprintf("after=%d/%s", n, end), func(t *testing.T) {
 				defer func() {
 					if t.Failed() {
 						t.Logf("again: DOHLE_SEED=%d DOHLE_SWEEP=%d", seed, n)
 					}
 				}()
 				synctest.Test(t, func(t *testing.T) {
+					rng := rand.New(rand.NewPCG(seed, uint64(n)))
 					run := newStory(t, n)
 					run.tell()
 					left := run.mem.Clone()
-					if power {
-						left = run.mem.CrashClone(rand.New(rand.NewPCG(seed, uint64(n))))
+					if end != killed {
+						left = run.mem.CrashClone(rng)
 					}
-					run.verify(left, power)
+					if end == powerCutTwice {
+						left = run.interrupt(left, rng)
+					}
+					run.verify(left, end)
 				})
 			})
 		}
 	}
+}
+
+// ending is how a story ends before its time.
+type ending string
+
+const (
+	killed        ending = "killed"
+	powerCut      ending = "power cut"
+	powerCutTwice ending = "power cut twice"
+)
+
+// interrupt starts a node on what is left and cuts the power again while it recovers, or soon after.
+func (s *story) interrupt(left *vfs.Mem, rng *rand.Rand) *vfs.Mem {
+	fault := vfs.NewFault(left)
+	fault.CrashAfter(rng.IntN(80))
+	if n, err := start(s.t, memnet.New(), fault, sweepConfig); err == nil {
+		time.Sleep(70 * time.Second)
+		_ = n.stop()
+	}
+	return left.CrashClone(rng)
 }
 
 // promise is how far something asked of the node has come.
@@ -352,7 +377,7 @@ func (s *story) checkSnapshotWritten() {
 }
 
 // verify starts a node on what is left and holds it to what was promised.
-func (s *story) verify(left *vfs.Mem, power bool) {
+func (s *story) verify(left *vfs.Mem, end ending) {
 	t := s.t
 	n, err := start(t, memnet.New(), left, sweepConfig)
 	require.NoError(t, err, "a node starts on what is left")
@@ -364,7 +389,7 @@ func (s *story) verify(left *vfs.Mem, power bool) {
 	for _, p := range s.partitions {
 		if _, there := ids[p.topic]; there {
 			s.ids[p.topic] = ids[p.topic] // of a topic whose creation was under way
-			s.verifyPartition(n, p, power)
+			s.verifyPartition(n, p, end)
 		}
 	}
 	if s.producerID >= 0 {
@@ -423,7 +448,7 @@ func values(m map[string]promise) (list []promise) {
 }
 
 // verifyPartition reads the whole log, then sends again what a producer without an answer would.
-func (s *story) verifyPartition(n *node, p *partition, power bool) {
+func (s *story) verifyPartition(n *node, p *partition, how ending) {
 	t, tp := s.t, protocol.TopicPartition{Topic: p.topic, Partition: p.index}
 	var startOffset, end int64
 	if log, ok := n.b.Store().Log(tp); ok {
@@ -450,7 +475,7 @@ func (s *story) verifyPartition(n *node, p *partition, power bool) {
 		require.Equal(t, end, at)
 	}
 	kept := p.acked
-	if power {
+	if how != killed {
 		kept = p.durable
 	}
 	require.GreaterOrEqual(t, end, kept, "%v: what was promised is there", tp)
