@@ -37,7 +37,11 @@ func ReadMetaProperties(fsys vfs.FS, dir string) (MetaProperties, error) {
 	if err != nil {
 		return MetaProperties{}, err
 	}
-	return parseMetaProperties(name, b)
+	m, err := parseMetaProperties(name, b)
+	if _, damaged := errors.AsType[*CorruptError](err); damaged {
+		err = fmt.Errorf("%w. Restore the file; it holds cluster.id, node.id, directory.id and version=1", err)
+	}
+	return m, err
 }
 
 func parseMetaProperties(name string, b []byte) (m MetaProperties, err error) {
@@ -52,6 +56,9 @@ func parseMetaProperties(name string, b []byte) (m MetaProperties, err error) {
 			return m, &CorruptError{name, -1, fmt.Sprintf("line %q", line)}
 		}
 		keys[strings.TrimSpace(k)] = strings.ReplaceAll(strings.TrimSpace(v), `\`, "")
+	}
+	if v, err := strconv.Atoi(keys["version"]); err == nil && v > 1 {
+		return m, fmt.Errorf("%s has version %d and was written by a newer release, this one reads version 1: start that release, or restore the directory as it was before it", name, v)
 	}
 	if keys["version"] != "1" {
 		return m, &CorruptError{name, -1, fmt.Sprintf("version %q is not 1", keys["version"])}

@@ -75,6 +75,9 @@ func (s *Store) identify(d *Dir) error {
 		return nil
 	}
 	lock, err := s.o.FS.Lock(path.Join(d.path, lockName))
+	if errors.Is(err, vfs.ErrLocked) {
+		return fmt.Errorf("log directory %s is in use (%w): stop the broker that has it, or name another directory in log.dirs", d.path, err)
+	}
 	if err != nil {
 		return fmt.Errorf("log directory %s: %w", d.path, err)
 	}
@@ -94,9 +97,9 @@ func (s *Store) identify(d *Dir) error {
 	}
 	switch {
 	case s.o.ClusterID != "" && m.ClusterID != s.o.ClusterID:
-		return fmt.Errorf("log directory %s belongs to cluster %q, not to %q", d.path, m.ClusterID, s.o.ClusterID)
+		return fmt.Errorf("log directory %s belongs to cluster %q, not to %q as the other directories of this node: take it out of log.dirs, or empty it to start it anew", d.path, m.ClusterID, s.o.ClusterID)
 	case m.NodeID != s.o.NodeID:
-		return fmt.Errorf("log directory %s belongs to node %d, not to %d", d.path, m.NodeID, s.o.NodeID)
+		return fmt.Errorf("log directory %s belongs to node %d, not to %d: set node.id=%d, or name the directories of this node in log.dirs", d.path, m.NodeID, s.o.NodeID, m.NodeID)
 	}
 	for _, other := range s.dirs {
 		if other != d && !m.DirectoryID.IsZero() && other.id == m.DirectoryID {

@@ -148,7 +148,7 @@ func TestWhoseDirectoryItIs(t *testing.T) { // promise 7
 	require.ErrorContains(t, err, "belongs to node 1, not to 2")
 	require.NoError(t, vfs.WriteFileAtomic(disk, "/data/meta.properties", []byte("version=7\n"), true))
 	_, err = Open(b.options())
-	require.ErrorContains(t, err, `version "7" is not 1`)
+	require.ErrorContains(t, err, `has version 7 and was written by a newer release`)
 	require.NoError(t, disk.Remove("/data/meta.properties"))
 	_, err = Open(b.options())
 	require.ErrorContains(t, err, "holds t-0 but no meta.properties")

@@ -25,15 +25,29 @@ func (s *Server) bind(l Listener) (*listener, error) {
 	if host != "localhost" {
 		socket, err := s.o.Net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(l.Port)))
 		if err != nil {
-			return nil, fmt.Errorf("listener %s: %w", l.Name, err)
+			return nil, bindError(l, err)
 		}
 		return &listener{Listener: l, sockets: []net.Listener{socket}}, nil
 	}
 	sockets, err := s.bindLoopback(l.Port)
 	if err != nil {
-		return nil, fmt.Errorf("listener %s: %w", l.Name, err)
+		return nil, bindError(l, err)
 	}
 	return &listener{Listener: l, sockets: sockets}, nil
+}
+
+// bindError names the listener and what helps.
+func bindError(l Listener, err error) error {
+	remedy := "the address is set in listeners"
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		remedy = "stop the process that has the port, or choose another in listeners (dohle dev: --port)"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		remedy = "choose an address of this machine in listeners"
+	case errors.Is(err, syscall.EACCES):
+		remedy = "choose a port above 1023 in listeners, or grant the right to bind it"
+	}
+	return fmt.Errorf("listener %s: %w: %s", l.Name, err, remedy)
 }
 
 // bindLoopback binds 127.0.0.1 and, where the machine has it, ::1 at the same port: clients resolve

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -43,7 +42,7 @@ func (s *Server) Listen() error {
 		bound, err := s.bind(l)
 		if err != nil {
 			s.Close()
-			return fmt.Errorf("server: %w", err)
+			return err
 		}
 		s.listeners = append(s.listeners, bound)
 	}

@@ -120,7 +120,7 @@ func loadQuorumState(fsys vfs.FS, dir string) (st ElectionState, ok bool, err er
 		st, err = parseQuorumState(b)
 	}
 	if err != nil {
-		return noElection(), false, fmt.Errorf("%s is unreadable, and a guess could give this node's vote twice: %w", name, err)
+		return noElection(), false, fmt.Errorf("%s is unreadable, and a guess could give this node's vote twice: %w. Restore the file, or format the directory anew and let this node join the quorum again", name, err)
 	}
 	return st, true, nil
 }
