@@ -70,6 +70,9 @@ func (l *lifecycle) next(offset int64) kmsg.Request {
 // answered takes the controller's answer and says how long to wait before the next request. A refusal that will not
 // change is returned as an error.
 func (l *lifecycle) answered(resp kmsg.Response) (wait time.Duration, err error) {
+	if l.state == gone { // an answer that was on its way
+		return l.interval, nil
+	}
 	switch resp := resp.(type) {
 	case *kmsg.BrokerRegistrationResponse:
 		if resp.ErrorCode == kerr.NotController.Code {
