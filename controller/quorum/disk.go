@@ -41,12 +41,14 @@ func openDisk(o *Options) (*disk, Stored, error) {
 	if err := o.FS.MkdirAll(d.dir); err != nil {
 		return nil, st, err
 	}
-	if err := o.FS.SyncDir(o.Dir); err != nil {
-		return nil, st, err
-	}
 	installing, err := d.findSnapshots()
 	if err != nil {
 		return nil, st, err
+	}
+	if len(d.snapshots) == 0 { // with one, formatting or an earlier start has made the directory's entry durable
+		if err := o.FS.SyncDir(o.Dir); err != nil {
+			return nil, st, err
+		}
 	}
 	state, hasState, err := loadQuorumState(o.FS, d.dir)
 	if err != nil {
