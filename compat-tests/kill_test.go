@@ -15,10 +15,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// The broker is killed at random moments under load and started again, KILLS times (12 unless set; `make kills` 60).
+// The broker is killed at random moments under load and started again, KILLS times (8 unless set; `make kills` and LONG=1 60).
 // Nothing acknowledged is lost, and with idempotence nothing is there twice or out of order.
 func TestKillsLoseNothing(t *testing.T) {
-	kills := 12
+	kills := 8
+	if long {
+		kills = 60
+	}
 	if n, err := strconv.Atoi(os.Getenv("KILLS")); err == nil {
 		kills = n
 	}

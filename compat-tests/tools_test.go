@@ -10,16 +10,18 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // asked is one call of a tool of Apache Kafka, made to both brokers. {B} is the client listener, {C} the controller's.
 type asked struct {
-	tool string
-	args string
-	mask []*regexp.Regexp // what may differ beyond the usual: each match becomes #
-	fail bool             // the tool must end with an error, the same from both
-	any  bool             // lines come in any order
-	only *regexp.Regexp   // compare only the lines of Dohle that match, each of which Kafka must print as well
+	tool  string
+	args  string
+	mask  []*regexp.Regexp // what may differ beyond the usual: each match becomes #
+	fail  bool             // the tool must end with an error, the same from both
+	any   bool             // lines come in any order
+	until string           // the tool never ends: it is stopped once it has printed this
+	only  *regexp.Regexp   // compare only the lines of Dohle that match, each of which Kafka must print as well
 }
 
 const tools = "org.apache.kafka.tools."
@@ -75,6 +77,27 @@ func TestKafkaToolsPrintTheSame(t *testing.T) {
 		{tool: "LogDirsCommand", args: "--bootstrap-server {B} --describe", mask: []*regexp.Regexp{sizes}},
 		{tool: "ProducerPerformance", args: "--topic perf --num-records 20000 --record-size 100 --throughput -1 --bootstrap-server {B}", mask: []*regexp.Regexp{numbers, regexp.MustCompile(`(?m)^.*records sent.*\n`)}},
 		{tool: "FeatureCommand", args: "--bootstrap-server {B} describe", mask: []*regexp.Regexp{regexp.MustCompile(`Epoch: \d+`)}},
+		{tool: "VerifiableProducer", args: "--bootstrap-server {B} --topic one-line --max-messages 20 --acks 1", any: true, mask: []*regexp.Regexp{regexp.MustCompile(`"(timestamp|target_throughput|avg_throughput)":[^,}]+`)}},
+		{tool: "VerifiableProducer", args: "--bootstrap-server {B} --topic one-line --max-messages 20 --acks -1 --message-create-time 1700000000000 --value-prefix 7 --repeating-keys 3", any: true, mask: []*regexp.Regexp{
+			regexp.MustCompile(`"(timestamp|target_throughput|avg_throughput)":[^,}]+`)}},
+		{tool: "ReplicaVerificationTool", args: "--broker-list {B} --topics-include lines|one-line --report-interval-ms 200 --time -2", until: "max lag is", mask: []*regexp.Regexp{regexp.MustCompile(`for partition .* at offset \d+`)}},
+		{tool: "LeaderElectionCommand", args: "--bootstrap-server {B} --election-type preferred --topic lines --partition 1"},
+		{tool: "LeaderElectionCommand", args: "--bootstrap-server {B} --election-type unclean --topic lines --partition 1"},
+		{tool: "LeaderElectionCommand", args: "--bootstrap-server {B} --election-type preferred --topic lines --partition 7", fail: true},
+		{tool: "LeaderElectionCommand", args: "--bootstrap-server {B} --election-type preferred --all-topic-partitions"},
+		{tool: "reassign.ReassignPartitionsCommand", args: "--bootstrap-server {B} --list"},
+		{tool: "TransactionsCommand", args: "--bootstrap-server {B} describe-producers --topic lines --partition 0", mask: []*regexp.Regexp{numbers}},
+		{tool: "ConfigCommand", args: "--bootstrap-server {B} --entity-type topics --entity-name lines --alter --add-config retention.ms=7200000,cleanup.policy=[compact,delete]"},
+		{tool: "ConfigCommand", args: "--bootstrap-server {B} --entity-type topics --entity-name lines --describe"},
+		{tool: "ConfigCommand", args: "--bootstrap-server {B} --entity-type topics --entity-name lines --describe --all"},
+		{tool: "ConfigCommand", args: "--bootstrap-server {B} --entity-type topics --entity-name lines --alter --add-config retention.ms=abc", fail: true},
+		{tool: "ConfigCommand", args: "--bootstrap-server {B} --entity-type topics --entity-name lines --alter --delete-config retention.ms"},
+		{tool: "ConfigCommand", args: "--bootstrap-server {B} --entity-type topics --entity-name missing --describe"},
+		{tool: "ConfigCommand", args: "--bootstrap-server {B} --entity-type brokers --entity-name 1 --alter --add-config log.retention.ms=86400000"},
+		{tool: "ConfigCommand", args: "--bootstrap-server {B} --entity-type brokers --entity-name 1 --describe"},
+		{tool: "ConfigCommand", args: "--bootstrap-server {B} --entity-type brokers --entity-default --describe"},
+		{tool: "ConfigCommand", args: "--bootstrap-server {B} --entity-type brokers --entity-name 1 --describe --all"},
+		{tool: "ConfigCommand", args: "--bootstrap-server {B} --entity-type brokers --entity-name 1 --alter --add-config log.dirs=/x", fail: true},
 		{tool: "TopicCommand", args: "--bootstrap-server {B} --delete --topic one"},
 		{tool: "TopicCommand", args: "--bootstrap-server {B} --delete --topic one", fail: true},
 		{tool: "TopicCommand", args: "--bootstrap-server {B} --list"},
@@ -117,6 +140,9 @@ func (a asked) run(t *testing.T, args []string) string {
 	var out, errs bytes.Buffer
 	cmd := exec.Command("java", append(append(jvm(t), tools+a.tool), args...)...)
 	cmd.Stdout, cmd.Stderr = &out, &errs
+	if a.until != "" {
+		return a.normal(runUntil(t, cmd, a.until))
+	}
 	err := cmd.Run()
 	if (err != nil) != a.fail {
 		t.Fatalf("ended with %v\n%s%s", err, out.String(), errs.String())
@@ -132,6 +158,25 @@ func (a asked) run(t *testing.T, args []string) string {
 		text = strings.Join(lines, "\n")
 	}
 	return text
+}
+
+// runUntil stops a tool that never ends when it has printed marker, and returns what it printed to the end of that line.
+func runUntil(t *testing.T, cmd *exec.Cmd, marker string) string {
+	t.Helper()
+	log := newLogFile(marker)
+	cmd.Stdout, cmd.Stderr = log, log
+	must(t, cmd.Start())
+	select {
+	case <-log.seen:
+	case <-time.After(time.Minute):
+		t.Errorf("%q did not come in a minute", marker)
+	}
+	cmd.Process.Kill()
+	cmd.Wait()
+	text := log.String()
+	head, rest, _ := strings.Cut(text, marker)
+	line, _, _ := strings.Cut(rest, "\n")
+	return head + marker + line
 }
 
 func firstLines(s string, n int) string {
