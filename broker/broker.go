@@ -116,7 +116,9 @@ func (b *Broker) open() error {
 	if err := b.handle(life); err != nil {
 		return err
 	}
-	b.quorum.Subscribe(newLoader(b.images, b.publish))
+	b.quorum.Subscribe(newLoader(b.images, b.publish, func(err error) {
+		b.fail(fmt.Errorf("metadata in %s: %w", b.cfg.MetadataDir(), err))
+	}))
 	return nil
 }
 

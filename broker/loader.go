@@ -12,35 +12,47 @@ import (
 // loader replays what the quorum commits and publishes each new image. It is the quorum's listener: its methods are
 // called from the quorum's delivery goroutine, in order, which alone owns its fields.
 //
-// A record that cannot be applied means that this node no longer knows the cluster; it stops the process (M1).
+// A record that cannot be applied means that this node no longer knows the cluster: it ends the node (M1), and the last
+// image before it stays the last.
 type loader struct {
+	fail    func(error)
 	publish func(img *metadata.Image, delta *metadata.Delta) // the rooms that act on it, before readers see it
 	images  *api.Images
 
 	state   *metadata.Loader
 	entries []metadata.Entry
+	failed  bool
 }
 
-func newLoader(images *api.Images, publish func(*metadata.Image, *metadata.Delta)) *loader {
-	return &loader{publish: publish, images: images, state: metadata.NewLoader(images.Image())}
+func newLoader(images *api.Images, publish func(*metadata.Image, *metadata.Delta), fail func(error)) *loader {
+	return &loader{fail: fail, publish: publish, images: images, state: metadata.NewLoader(images.Image())}
 }
 
 // Committed implements quorum.Listener.
 func (l *loader) Committed(entries []quorum.Entry) {
+	if l.failed {
+		return
+	}
 	l.entries = l.entries[:0]
 	for _, e := range entries {
 		l.entries = append(l.entries, metadata.Entry{Offset: e.Offset, Epoch: e.Epoch, AppendTime: e.AppendTime, Value: e.Value})
 	}
 	if err := l.state.Load(l.entries, l.swap); err != nil {
-		panic(fmt.Sprintf("broker: a committed metadata record cannot be applied: %v", err))
+		l.failed = true
+		l.fail(fmt.Errorf("a committed record cannot be applied: %w", err))
 	}
 }
 
 // LoadSnapshot implements quorum.Listener.
 func (l *loader) LoadSnapshot(s quorum.Snapshot) {
+	if l.failed {
+		return
+	}
 	img, delta, err := l.state.LoadSnapshot(s.Values, s.ID.EndOffset-1, s.ID.Epoch, s.AppendTime)
 	if err != nil {
-		panic(fmt.Sprintf("broker: the metadata snapshot %d-%d cannot be loaded: %v", s.ID.EndOffset, s.ID.Epoch, err))
+		l.failed = true
+		l.fail(fmt.Errorf("snapshot %d-%d cannot be loaded: %w", s.ID.EndOffset, s.ID.Epoch, err))
+		return
 	}
 	l.swap(img, delta)
 }

@@ -77,7 +77,7 @@ func (b *Broker) bringUp(ctx context.Context) error {
 	b.start(controlSide, "storage", b.store.Run)
 	b.start(controlSide, "quorum", b.quorum.Run)
 	if b.controller != nil {
-		b.start(controlSide, "controller", b.controller.Run)
+		b.start(controlSide, "controller with metadata in "+b.cfg.MetadataDir(), b.controller.Run)
 		b.start(controlSide, "controller listener", b.controllerServer.Run)
 		b.start(controlSide, "controller registration", b.registerController)
 	}

@@ -60,7 +60,7 @@ func (l *loop) commit(e event) error {
 	last := e.entries[len(e.entries)-1].Offset
 	err := l.loader.Load(e.entries, func(img *metadata.Image, _ *metadata.Delta) { l.Controller.committed.Store(img) })
 	if err != nil {
-		return fmt.Errorf("controller: a committed record does not replay: %w", err)
+		return fmt.Errorf("a committed record does not replay: %w", err)
 	}
 	l.committed = last
 	if !l.active {
@@ -83,14 +83,14 @@ func (l *loop) commit(e event) error {
 // controller writes into an empty log.
 func (l *loop) load(s *snapshotEvent) error {
 	if s.err != nil {
-		return fmt.Errorf("controller: snapshot %d-%d: %w", s.id.EndOffset, s.id.Epoch, s.err)
+		return fmt.Errorf("snapshot %d-%d: %w", s.id.EndOffset, s.id.Epoch, s.err)
 	}
 	if s.id.EndOffset == 0 {
 		l.boot = nil
 		for _, value := range s.values {
 			r, _, err := metadata.ParseRecord(value)
 			if err != nil {
-				return fmt.Errorf("controller: bootstrap snapshot: %w", err)
+				return fmt.Errorf("bootstrap snapshot: %w", err)
 			}
 			l.boot = append(l.boot, r)
 		}
@@ -105,7 +105,7 @@ func (l *loop) load(s *snapshotEvent) error {
 	}
 	img, _, err := l.loader.LoadSnapshot(values, s.id.EndOffset-1, s.id.Epoch, s.appendTime)
 	if err != nil {
-		return fmt.Errorf("controller: %w", err)
+		return err
 	}
 	l.Controller.committed.Store(img)
 	l.committed, l.appended = img.Offset, img.Offset

@@ -96,7 +96,7 @@ func (d *FeaturesDelta) set(r *FeatureLevelRecord) error {
 	switch r.Name {
 	case FeatureMetadataVersion:
 		if l := Level(r.FeatureLevel); !l.Known() {
-			return fmt.Errorf("metadata.version %d lies outside %d-%d, what this build supports", r.FeatureLevel, MinLevel, LatestLevel)
+			return fmt.Errorf("metadata.version %d lies outside %d-%d, what this release supports: start the release that wrote it", r.FeatureLevel, MinLevel, LatestLevel)
 		}
 		d.value.Level = Level(r.FeatureLevel)
 	case FeatureKRaftVersion:
