@@ -232,6 +232,10 @@ func (w *wire) readFrame(r *bufio.Reader) ([]byte, error) {
 // deliver decodes frame for the oldest call and wakes it.
 func (w *wire) deliver(frame []byte) error {
 	w.mu.Lock()
+	if w.err != nil { // closed while this answer was on its way; the next read says so
+		w.mu.Unlock()
+		return nil
+	}
 	if len(w.waiting) == 0 {
 		w.mu.Unlock()
 		return errors.New("an answer that nobody asked for")

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -218,8 +219,11 @@ func (m *Mem) ReadDir(name string) ([]fs.DirEntry, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n := m.lookupLocked(name)
-	if n == nil || n.entries == nil {
+	if n == nil {
 		return nil, pathErr("readdir", name, fs.ErrNotExist)
+	}
+	if n.entries == nil {
+		return nil, pathErr("readdir", name, syscall.ENOTDIR)
 	}
 	list := make([]fs.DirEntry, 0, len(n.entries))
 	for _, base := range slices.Sorted(maps.Keys(n.entries)) {
