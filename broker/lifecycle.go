@@ -91,12 +91,12 @@ func (l *lifecycle) answered(resp kmsg.Response) (wait time.Duration, err error)
 }
 
 func (l *lifecycle) registered(resp *kmsg.BrokerRegistrationResponse) (time.Duration, error) {
-	switch err := kerr.ErrorForCode(resp.ErrorCode); err {
-	case nil:
+	switch err := kerr.ErrorForCode(resp.ErrorCode); resp.ErrorCode {
+	case 0:
 		l.epoch, l.previous = resp.BrokerEpoch, resp.BrokerEpoch
 		l.state = recovering
 		return 0, nil
-	case kerr.InconsistentClusterID, kerr.UnsupportedVersion, kerr.InvalidRegistration:
+	case kerr.InconsistentClusterID.Code, kerr.UnsupportedVersion.Code, kerr.InvalidRegistration.Code:
 		return 0, err
 	default: // a live older incarnation, a controller that moves: Kafka's brokers try again as well
 		return registrationRetry, nil
@@ -107,9 +107,9 @@ func (l *lifecycle) registered(resp *kmsg.BrokerRegistrationResponse) (time.Dura
 const registrationRetry = 100 * time.Millisecond
 
 func (l *lifecycle) heartbeatAnswered(resp *kmsg.BrokerHeartbeatResponse) (time.Duration, error) {
-	switch kerr.ErrorForCode(resp.ErrorCode) {
-	case nil:
-	case kerr.StaleBrokerEpoch, kerr.BrokerIDNotRegistered:
+	switch resp.ErrorCode {
+	case 0:
+	case kerr.StaleBrokerEpoch.Code, kerr.BrokerIDNotRegistered.Code:
 		if l.state == stopping {
 			l.state = gone
 			return 0, nil

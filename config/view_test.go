@@ -45,7 +45,7 @@ func TestTopicKeysComeFromTheirBrokerKeys(t *testing.T) {
 	minutes := static(t, map[string]string{"log.retention.hours": "2", "log.retention.minutes": "3"})
 	require.Equal(t, 3*time.Minute, RetentionMs.Get(TopicView(minutes, nil)))
 	require.Equal(t, 5*time.Millisecond, RetentionMs.Get(TopicView(BrokerView(minutes, nil, map[string]string{"log.retention.ms": "5"}), nil)))
-	require.Equal(t, time.Duration(-time.Millisecond), RetentionMs.Get(TopicView(static(t, map[string]string{"log.retention.hours": "-7"}), nil)))
+	require.Equal(t, -time.Millisecond, RetentionMs.Get(TopicView(static(t, map[string]string{"log.retention.hours": "-7"}), nil)))
 	own := TopicView(minutes, map[string]string{"retention.ms": "9", "cleanup.policy": "compact,compact , delete"})
 	require.Equal(t, 9*time.Millisecond, RetentionMs.Get(own))
 	require.Equal(t, []string{"compact", "delete"}, CleanupPolicy.Get(own))

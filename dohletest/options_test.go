@@ -150,7 +150,8 @@ func TestSeedTopicsAreThereWhenStartReturns(t *testing.T) {
 }
 
 func TestTopicConfigsComeInPairs(t *testing.T) {
-	require.Panics(t, func() { dohletest.Topic("t", 1, "retention.ms") })
+	odd := []string{"retention.ms"}
+	require.Panics(t, func() { dohletest.Topic("t", 1, odd...) })
 }
 
 // One seed, one run of ids. Which producer ids a client gets depends on its order of requests, not on chance.
@@ -168,6 +169,20 @@ func TestASeedFixesEveryDrawnID(t *testing.T) {
 	require.Equal(t, first, again)
 	for i := range first {
 		require.NotEqual(t, first[i], other[i])
+	}
+}
+
+// The same seed on the same directory goes on; it does not draw the ids of the first start again.
+func TestASeededBrokerStartsAgain(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 3 {
+		b := dohletest.Start(t, dohletest.Seed(7), dohletest.Dir(dir), dohletest.Topic(fmt.Sprint("t", i), 1))
+		seen := map[[16]byte]bool{}
+		for _, id := range topicIDs(t, b) {
+			seen[id] = true
+		}
+		require.Len(t, seen, i+1)
+		b.Stop()
 	}
 }
 

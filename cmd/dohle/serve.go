@@ -59,7 +59,11 @@ func (c devCmd) Run(term terminal) error {
 			return err
 		}
 		dir = temp
-		defer vfs.OS.RemoveAll(dir)
+		defer func() {
+			if err := vfs.OS.RemoveAll(dir); err != nil {
+				fmt.Fprintf(term.stderr, "dohle: %v\n", err)
+			}
+		}()
 	}
 	o, warnings, err := broker.Dev(broker.DevOptions{Port: c.Port, Dir: dir, Override: c.Override, Environ: os.Environ(), Strict: c.Strict})
 	if err != nil {
@@ -102,8 +106,7 @@ func (s serving) serve(term terminal, o broker.Options, warnings []config.Warnin
 			err = vfs.WriteFileAtomic(vfs.OS, s.ReadyFile, append(text, '\n'), false)
 		}
 		if err != nil {
-			b.Stop(context.Background())
-			return fmt.Errorf("ready file: %w", err)
+			return errors.Join(fmt.Errorf("ready file: %w", err), b.Stop(context.Background()))
 		}
 	}
 	fmt.Fprintf(term.stdout, "[%s] Kafka Server started: %s (cluster %s, %d ms)\n",

@@ -75,7 +75,6 @@ type memDisk struct {
 	start   int64
 	snaps   []SnapshotID
 	part    []byte
-	torn    bool
 }
 
 func (d *memDisk) end() int64 {

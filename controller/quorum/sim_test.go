@@ -29,14 +29,14 @@ func TestSimulatedQuorumKeepsItsPromises(t *testing.T) {
 
 type sim struct {
 	*cluster
-	rng              *rand.Rand
-	now              time.Time
-	loss             float64
-	delay            time.Duration
-	cut              map[[2]int32]bool
-	crashRate        float64
-	voteCrash        float64
-	proposals, healA int
+	rng       *rand.Rand
+	now       time.Time
+	loss      float64
+	delay     time.Duration
+	cut       map[[2]int32]bool
+	crashRate float64
+	voteCrash float64
+	proposals int
 }
 
 func simulate(seed uint64) (err error) {

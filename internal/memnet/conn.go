@@ -1,6 +1,7 @@
 package memnet
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -42,8 +43,7 @@ func (c *conn) LocalAddr() net.Addr  { return c.local.tcp() }
 func (c *conn) RemoteAddr() net.Addr { return c.remote.tcp() }
 
 func (c *conn) SetDeadline(t time.Time) error {
-	c.SetReadDeadline(t)
-	return c.SetWriteDeadline(t)
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
 func (c *conn) SetReadDeadline(t time.Time) error {

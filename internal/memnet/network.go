@@ -85,8 +85,10 @@ func (n *Network) Dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	case <-l.closed:
 	case <-ctx.Done():
 	}
-	client.Close()
-	server.Close()
+	client.reset()
+	server.reset()
+	n.forget(client)
+	n.forget(server)
 	return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: address(key), Err: syscall.ECONNREFUSED}
 }
 

@@ -47,7 +47,7 @@ func FuzzNext(f *testing.F) {
 
 // FuzzRecords: payload under a valid header; the same records by iterator and by Reader, within the cost of the input.
 func FuzzRecords(f *testing.F) {
-	seeds(f, func(b Batch) { f.Add(uint8(b.Codec()), b.Count(), []byte(b.Payload())) })
+	seeds(f, func(b Batch) { f.Add(uint8(b.Codec()), b.Count(), b.Payload()) })
 	cs := compress.NewCodecs()
 	head := sample(f, compress.None, 1, 1)[:HeaderSize]
 	f.Fuzz(func(t *testing.T, codec uint8, count int32, payload []byte) {
@@ -84,7 +84,7 @@ func FuzzRecords(f *testing.F) {
 func FuzzValidate(f *testing.F) {
 	seeds(f, func(b Batch) {
 		for flags := range uint8(16) {
-			f.Add(flags, uint8(b.Attributes()), b.Count(), []byte(b.Payload()))
+			f.Add(flags, uint8(b.Attributes()), b.Count(), b.Payload())
 		}
 	})
 	cs := compress.NewCodecs()

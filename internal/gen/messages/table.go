@@ -21,7 +21,6 @@ type program struct {
 	ops  []walkOp
 	min  int
 	size string // Go expression for the size of kmsg's struct
-	tags []tagEntry
 }
 
 type tagEntry struct {
