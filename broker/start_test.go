@@ -90,14 +90,17 @@ func TestDirectoriesOfOthersAreRefused(t *testing.T) {
 		works(t, o)
 	})
 	t.Run("in use", func(t *testing.T) {
-		_, o := own(nil)
-		n, err := startWith(t, o)
-		require.NoError(t, err)
-		require.Contains(t, refused(t, o), "locked")
-		_, err = n.createTopic("unharmed", 1)
-		require.NoError(t, err)
-		require.NoError(t, n.stop())
-		works(t, o)
+		synctest.Test(t, func(t *testing.T) { // whose end finds what is left running
+			_, o := own(nil)
+			n, err := startWith(t, o)
+			require.NoError(t, err)
+			_, err = broker.Start(t.Context(), o)
+			require.ErrorContains(t, err, "locked")
+			_, err = n.createTopic("unharmed", 1)
+			require.NoError(t, err)
+			require.NoError(t, n.stop())
+			works(t, o)
+		})
 	})
 }
 
