@@ -26,8 +26,8 @@ lint: ## golangci-lint, gofmt, and go vet
 	$(GO) vet ./...
 	$(GO) run $(GOLANGCI) run
 
-compat: build ## stock clients, Kafka tools and Apache Kafka itself against the binary
-	cd compat-tests && $(GO) test -count 1 -timeout 30m $(if $(RUN),-run $(RUN)) -v ./... 2>&1 | grep -v "^=== "; exit $${PIPESTATUS[0]}
+compat: build ## stock clients, Kafka tools and Apache Kafka itself against the binary (RUN=Test…, LONG=1)
+	cd compat-tests && $(GO) test -count 1 -timeout $(if $(LONG),90m,30m) $(if $(RUN),-run $(RUN)) -v ./... 2>&1 | grep -v "^=== "; exit $${PIPESTATUS[0]}
 
 kills: build ## 60 kills under load (KILLS=n, SEED=n)
 	cd compat-tests && KILLS=$(or $(KILLS),60) $(GO) test -count 1 -timeout 30m -run TestKills -v ./...
