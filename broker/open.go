@@ -69,6 +69,7 @@ func (b *Broker) openStore(codecs *compress.Codecs) error {
 			return replica.LogConfig(config.TopicView(b.cfg, nil))
 		},
 		BrokerEpoch:              b.brokerEpoch,
+		CacheWindow:              cacheWindow(),
 		RetentionCheckInterval:   config.LogRetentionCheckIntervalMs.Get(b.cfg),
 		ProducerExpiration:       config.ProducerIDExpirationMs.Get(b.cfg),
 		ProducerExpirationChecks: config.ProducerIDExpirationCheckIntervalMs.Get(b.cfg),

@@ -294,6 +294,7 @@ func (l *Log) writeLocked(records []byte, first, next, maxTimestamp int64, cfg *
 	if _, err := f.WriteAt(records, pos); err != nil {
 		return l.fail("append to", err)
 	}
+	l.adviseLocked(seg, f, pos, pos+int64(len(records)))
 	seg.dirty = true
 	interval := int(cfg.IndexIntervalBytes)
 	seg.mu.Lock()

@@ -39,6 +39,7 @@ type Options struct {
 	RetentionCheckInterval   time.Duration // log.retention.check.interval.ms; default 5 min
 	ProducerExpiration       time.Duration // producer.id.expiration.ms; default 24 h
 	ProducerExpirationChecks time.Duration // producer.id.expiration.check.interval.ms; default 10 min
+	CacheWindow              int64         // bytes behind each log's end that stay in the page cache, default 1 GiB; negative: nothing is dropped
 	MaxOpenFiles             int           // default 4096
 	Loaders                  int           // logs loaded at once; default 4
 }
@@ -62,6 +63,7 @@ func (o *Options) defaults() {
 	o.RetentionCheckInterval = orDefault(o.RetentionCheckInterval, 5*time.Minute)
 	o.ProducerExpiration = orDefault(o.ProducerExpiration, 24*time.Hour)
 	o.ProducerExpirationChecks = orDefault(o.ProducerExpirationChecks, 10*time.Minute)
+	o.CacheWindow = orDefault(o.CacheWindow, 1<<30)
 	o.MaxOpenFiles = orDefault(o.MaxOpenFiles, 4096)
 	o.Loaders = orDefault(o.Loaders, 4)
 }

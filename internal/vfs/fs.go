@@ -151,3 +151,23 @@ func WriteFileAtomic(fsys FS, name string, data []byte, sync bool) error {
 	}
 	return fsys.SyncDir(path.Dir(name))
 }
+
+// pageCache is what a file has whose pages can be steered. Both are advice and have no result.
+type pageCache interface {
+	writeOut(off, n int64)
+	forget(off, n int64)
+}
+
+// WriteOut starts to write bytes [off, off+n) of f to the disk without waiting. It makes nothing durable.
+func WriteOut(f File, off, n int64) {
+	if c, ok := f.(pageCache); ok {
+		c.writeOut(off, n)
+	}
+}
+
+// Forget lets the machine drop bytes [off, off+n) of f from its cache, as far as they are on the disk.
+func Forget(f File, off, n int64) {
+	if c, ok := f.(pageCache); ok {
+		c.forget(off, n)
+	}
+}

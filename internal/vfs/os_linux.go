@@ -54,6 +54,12 @@ func (f *osFile) Sync() error {
 	}
 }
 
+func (f *osFile) writeOut(off, n int64) {
+	_ = unix.SyncFileRange(f.fd, off, n, unix.SYNC_FILE_RANGE_WRITE)
+}
+
+func (f *osFile) forget(off, n int64) { _ = unix.Fadvise(f.fd, off, n, unix.FADV_DONTNEED) }
+
 func (osFS) Usage(dir string) (total, free int64, err error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
