@@ -29,6 +29,9 @@ lint: ## golangci-lint, gofmt, and go vet
 compat: build ## stock clients, Kafka tools and Apache Kafka itself against the binary (RUN=Test…, LONG=1)
 	cd compat-tests && $(GO) test -count 1 -timeout $(if $(LONG),90m,30m) $(if $(RUN),-run $(RUN)) -v ./... 2>&1 | grep -v "^=== "; exit $${PIPESTATUS[0]}
 
+sweep: ## a node ended at every change of its disks, by kill and by power cut (SEED=n)
+	DOHLE_SWEEP=all DOHLE_SEED=$(or $(SEED),1) $(GO) test -count 1 -run TestAnyMomentMayBeTheLast ./broker
+
 kills: build ## 60 kills under load (KILLS=n, SEED=n)
 	cd compat-tests && KILLS=$(or $(KILLS),60) $(GO) test -count 1 -timeout 30m -run TestKills -v ./...
 
@@ -46,4 +49,4 @@ fuzz: ## every fuzz target for FUZZTIME (30s each)
 	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
 	  echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done
 
-.PHONY: help run build test lint bench fuzz compat kills generate
+.PHONY: help run build test lint bench fuzz compat sweep kills generate

@@ -154,6 +154,21 @@ func TestEightDaysPassAtOnce(t *testing.T) {
 	require.Less(t, time.Since(began), 60*time.Second, "less than a second on an idle machine; the bound only catches waiting in real time")
 }
 
+// A directory on disk is no hindrance: a file operation holds the bubble's time, as any work does.
+func TestABubbleMayKeepItsDataOnDisk(t *testing.T) {
+	dir := t.TempDir()
+	for range 2 {
+		bubble(t, func(t *testing.T, n *dohletest.Network) {
+			b := dohletest.Start(t, dohletest.Net(n), dohletest.Dir(dir))
+			write(t, b, "orders", 5)
+			time.Sleep(10 * time.Second)
+			b.Stop()
+		})
+	}
+	b := dohletest.Start(t, dohletest.Dir(dir))
+	require.EqualValues(t, 10, endOffset(t, b, "orders"))
+}
+
 // A client that hears nothing gives up and comes back by itself.
 func TestClientsOutliveATornAndASilentNetwork(t *testing.T) {
 	bubble(t, func(t *testing.T, n *dohletest.Network) {

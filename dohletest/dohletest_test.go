@@ -38,6 +38,15 @@ func TestSeveralBrokersLiveSideBySide(t *testing.T) {
 	roundTrip(t, b, "same", 5)
 }
 
+func TestParallelTestsHaveABrokerEach(t *testing.T) {
+	for range 6 {
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			roundTrip(t, dohletest.Start(t, dohletest.Topic("mine", 1)), "mine", 10)
+		})
+	}
+}
+
 func TestStopTwiceIsStopOnce(t *testing.T) {
 	b := dohletest.Start(t)
 	b.Stop()
