@@ -1,6 +1,7 @@
 package config
 
 import (
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -12,7 +13,9 @@ func FuzzFile(f *testing.F) {
 	f.Add("listeners=PLAINTEXT://[::1]:9092,CONTROLLER://:9093\\\n", "controller.quorum.voters=1@a:1")
 	f.Add("node.id=1\nprocess.roles=broker\ncontroller.listener.names=C", "max.connections.per.ip.overrides=a:b:1")
 	f.Add("listener.name.\nlistener.name.x.\n${}\n=", "=")
+	f.Add(strings.Repeat("k\\\n", 200)+"=v", "a=b")
 	f.Fuzz(func(t *testing.T, text, override string) {
+		spend(t, len(text), func() { parseProperties([]byte(text)) })
 		values, err := parseProperties([]byte(text))
 		if err != nil {
 			return
@@ -34,6 +37,22 @@ func FuzzFile(f *testing.F) {
 		file.NoEffect()
 		DescribeBroker(Layers{Static: file})
 	})
+}
+
+// spend bounds what f allocates for a text of so many bytes: 16 times as much and 64 KiB (SC-17).
+func spend(t *testing.T, input int, f func()) {
+	t.Helper()
+	limit := uint64(16*input + 64<<10)
+	var before, after runtime.MemStats
+	for range 3 { // other goroutines may disturb it
+		runtime.ReadMemStats(&before)
+		f()
+		runtime.ReadMemStats(&after)
+		if after.TotalAlloc-before.TotalAlloc <= limit {
+			return
+		}
+	}
+	t.Fatalf("%d bytes allocated for %d", after.TotalAlloc-before.TotalAlloc, input)
 }
 
 // FuzzTopicValue: a value that passed validation is printed in a form that passes too.

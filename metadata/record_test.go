@@ -145,6 +145,7 @@ func FuzzParseRecord(f *testing.F) {
 		f.Add(value)
 	}
 	f.Fuzz(func(t *testing.T, value []byte) {
+		spend(t, len(value), func() { ParseRecord(value) })
 		r, version, err := ParseRecord(value)
 		if err != nil {
 			return

@@ -242,6 +242,7 @@ func FuzzDecodePrincipal(f *testing.F) {
 	f.Add(encodePrincipal("User:alice"))
 	f.Add([]byte{0, 0, 0xff, 0xff, 0xff, 0xff, 0x0f})
 	f.Fuzz(func(t *testing.T, b []byte) {
+		spend(t, len(b), func() { decodePrincipal(b) })
 		if p, err := decodePrincipal(b); err == nil {
 			again, err := decodePrincipal(encodePrincipal(p))
 			if err != nil || again != p {

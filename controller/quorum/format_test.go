@@ -1,9 +1,13 @@
 package quorum
 
 import (
+	"bytes"
+	"encoding/binary"
+	"hash/crc32"
 	"os"
 	"path"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -95,7 +99,10 @@ func FuzzQuorumState(f *testing.F) {
 	f.Add([]byte(`{"leaderId":1,"leaderEpoch":2,"votedId":-1,"votedDirectoryId":"AAAAAAAAAAAAAAAAAAAAAA","data_version":1}`))
 	f.Add([]byte(`{"clusterId":"","leaderId":-1,"leaderEpoch":5,"votedId":2,"appliedOffset":0,"currentVoters":[{"voterId":1}],"data_version":0}`))
 	f.Add([]byte(""))
+	f.Add([]byte(`{"leaderId":1,"leaderEpoch":2,"votedId":-1,"currentVoters":[` + strings.Repeat(`{"voterId":1},`, 50) + `{"voterId":1}],"data_version":0}`))
+	f.Add([]byte(`{"leaderId":` + strings.Repeat("[", 1000)))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		spend(t, len(b), 64<<10, func() { parseQuorumState(b) })
 		if st, err := parseQuorumState(b); err == nil {
 			again, err := parseQuorumState(appendQuorumState(nil, st, 1))
 			require.NoError(t, err)
@@ -110,16 +117,38 @@ func FuzzSnapshot(f *testing.F) {
 	f.Add(golden)
 	f.Add(golden[:200])
 	f.Fuzz(func(t *testing.T, b []byte) {
-		mem := vfs.NewMem()
-		require.NoError(t, mem.MkdirAll("d"))
-		require.NoError(t, vfs.WriteFileAtomic(mem, path.Join("d", SnapshotID{}.String()+snapshotEnding), b, false))
-		s, err := openSnapshot(mem, "d", SnapshotID{}, compress.NewCodecs())
+		readSnapshot(t, b)
+		readSnapshot(t, resealed(b))
+	})
+}
+
+func readSnapshot(t *testing.T, b []byte) {
+	t.Helper()
+	mem := vfs.NewMem()
+	require.NoError(t, mem.MkdirAll("d"))
+	require.NoError(t, vfs.WriteFileAtomic(mem, path.Join("d", SnapshotID{}.String()+snapshotEnding), b, false))
+	codecs := compress.NewCodecs()
+	spend(t, len(b), 1<<20, func() { // a read buffer, and a window of each codec once
+		s, err := openSnapshot(mem, "d", SnapshotID{}, codecs)
 		require.NoError(t, err)
 		defer s.close()
 		_, _, _ = s.head(SnapshotID{})
 		for range s.values() {
 		}
 	})
+}
+
+// resealed puts the checksum of every batch right, so that what lies behind it is reached.
+func resealed(b []byte) []byte {
+	b = bytes.Clone(b)
+	for rest := b; ; {
+		batch, more, err := record.Next(rest)
+		if err != nil || len(batch) == 0 {
+			return b
+		}
+		binary.BigEndian.PutUint32(batch[17:], crc32.Checksum(batch[21:], crc32.MakeTable(crc32.Castagnoli)))
+		rest = more
+	}
 }
 
 func FuzzSnapshotName(f *testing.F) {
