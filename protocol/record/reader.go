@@ -107,12 +107,17 @@ func (r *Reader) Close() {
 }
 
 // Records yields the records of the batch, then an error if it is damaged. Keys and values stay valid as long as the
-// batch's bytes do (a compressed batch is decompressed into memory of its own). Arguments are those of Reader.Reset.
+// batch's bytes do (a compressed batch is decompressed into memory of its own). Arguments are those of Reader.Reset;
+// without codecs a compressed batch is an error: control batches never are.
 func (b Batch) Records(c *compress.Codecs, maxDecompressed int) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		var r Reader
 		r.start(b)
-		if r.err == nil && r.count > 0 && b.Codec() != compress.None {
+		switch {
+		case r.err != nil || r.count == 0 || b.Codec() == compress.None:
+		case c == nil:
+			r.err = refuse(kerr.InvalidRecord, "Found a batch compressed with %s where none may be compressed", b.Codec())
+		default:
 			r.payload, r.err = c.Decompress(nil, b.Codec(), b.Payload(), maxDecompressed)
 		}
 		for r.Next() {

@@ -194,3 +194,17 @@ func TestVarintsMatchTheirSizes(t *testing.T) {
 	require.Equal(t, -1, at)
 	require.True(t, errors.Is(badFields.recordError(3), kerr.InvalidRecord))
 }
+
+func TestCompressedBatchWithoutCodecsIsAnError(t *testing.T) {
+	o := NewOptions()
+	o.Codec, o.Codecs = compress.Gzip, compress.NewCodecs()
+	w := NewBuilder(o)
+	w.Add(1, nil, []byte("v"))
+	b, err := w.Build()
+	require.NoError(t, err)
+	var last error
+	for _, err := range b.Records(nil, 1<<20) {
+		last = err
+	}
+	require.ErrorIs(t, last, kerr.InvalidRecord)
+}
