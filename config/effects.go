@@ -80,6 +80,7 @@ var effects = map[string]string{
 	"LocalRetentionMs":                         "As retention.ms, for the local part of a tiered log.",
 	"FileDeleteDelayMs":                        "Files of a deleted segment stay this long.",
 	"FlushMessages":                            "fsync after this many records; 1 is fsync before each answer.",
+	"LogFlushIntervalMessages":                 "1: an fsync before each acknowledgement; the default leaves it to the operating system, as in Kafka.",
 	"FlushMs":                                  "fsync records that have waited this long.",
 	"CleanupPolicy":                            "delete, compact, both, or neither: keep everything.",
 	"DeleteRetentionMs":                        "Tombstones outlive compaction by this.",

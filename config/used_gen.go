@@ -43,6 +43,7 @@ var used = map[string]bool{
 	"Listeners":                                   true,
 	"LogDir":                                      true,
 	"LogDirs":                                     true,
+	"LogFlushIntervalMessages":                    true,
 	"LogRetentionCheckIntervalMs":                 true,
 	"MaxCompactionLagMs":                          true,
 	"MaxConnections":                              true,
