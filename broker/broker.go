@@ -193,6 +193,9 @@ func (b *Broker) takeDown(ctx context.Context) error {
 	b.stopping = true
 	b.mu.Unlock()
 	b.once.Do(func() { close(b.done) })
+	if failed && b.peers != nil {
+		b.peers.Close() // nobody may answer any more what clients' requests were forwarded for; draining would wait for it
+	}
 	b.tasks.stop(clientSide)
 	var errs []error
 	if b.quorum != nil && !failed && b.tasks.begun() {
