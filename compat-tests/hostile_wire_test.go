@@ -100,10 +100,10 @@ func fill(v reflect.Value, name string) {
 	case reflect.String:
 		v.SetString("hostile")
 	case reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		switch {
-		case name == "ReplicaID":
+		switch name {
+		case "ReplicaID":
 			v.SetInt(-1)
-		case name == "BrokerID", name == "NodeID":
+		case "BrokerID", "NodeID":
 			v.SetInt(7777)
 		default:
 			v.SetInt(1)

@@ -72,18 +72,18 @@ func (seg *segment) warmUp() error {
 	if err != nil {
 		return err
 	}
-	pos, err := seg.floorOffset(math.MaxInt64)
-	if err != nil {
-		return err
-	}
-	end, ts, at := seg.base, seg.idx.lastTimestamp, seg.idx.lastTimestampOffset
-	if _, err := headers(seg.logName(), f, pos, seg.size, func(h record.Batch, _ int64) bool {
-		end = h.NextOffset()
-		if h.MaxTimestamp() > ts {
-			ts, at = h.MaxTimestamp(), h.LastOffset()
+	end, ts, at, pos, err := seg.endFromIndex(f)
+	if _, damage := asCorrupt(err); pos > 0 && (damage || err == nil && end != seg.end) {
+		// An index entry that leads nowhere looks like a damaged log. All batches from the first one on tell which it is.
+		seg.mu.Lock()
+		seg.idx = nil
+		seg.mu.Unlock()
+		if err := seg.rebuild(); err != nil {
+			return err
 		}
-		return true
-	}); err != nil {
+		end, ts, at, _, err = seg.endFromIndex(f)
+	}
+	if err != nil {
 		return err
 	}
 	if end != seg.end {
@@ -99,6 +99,23 @@ func (seg *segment) warmUp() error {
 	defer seg.mu.Unlock()
 	seg.maxTimestamp, seg.maxOffset = ts, at
 	return nil
+}
+
+// endFromIndex reads the batches from the last index entry at pos on: where they end, and the largest timestamp with its
+// offset.
+func (seg *segment) endFromIndex(f vfs.File) (end, timestamp, at, pos int64, err error) {
+	if pos, err = seg.floorOffset(math.MaxInt64); err != nil {
+		return 0, 0, 0, 0, err
+	}
+	end, timestamp, at = seg.base, seg.idx.lastTimestamp, seg.idx.lastTimestampOffset
+	_, err = headers(seg.logName(), f, pos, seg.size, func(h record.Batch, _ int64) bool {
+		end = h.NextOffset()
+		if h.MaxTimestamp() > timestamp {
+			timestamp, at = h.MaxTimestamp(), h.LastOffset()
+		}
+		return true
+	})
+	return end, timestamp, at, pos, err
 }
 
 // loadIndex brings the index files of a segment into memory; unusable ones are made anew.
