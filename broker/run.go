@@ -279,22 +279,21 @@ func (b *Broker) watchDirs(ctx context.Context) error {
 }
 
 // assignDirs tells the controller in which directory this broker's replicas lie, where it does not know (KIP-858).
+// Only an image with other topics, or a new registration, is worth a look at all partitions.
 func (b *Broker) assignDirs(ctx context.Context) error {
+	var told metadata.TopicsImage
+	epoch := int64(-1)
 	for {
 		img, changed := b.images.Next()
-		if req := b.directoryAssignments(img); req != nil {
-			timed, cancel := clock.WithTimeout(ctx, 5*time.Second)
-			resp, err := b.channel.Send(timed, req)
-			cancel()
-			if err == nil {
-				err = kerr.ErrorForCode(resp.(*kmsg.AssignReplicasToDirsResponse).ErrorCode)
-			}
-			if err != nil {
+		self := img.Brokers.Get(b.cfg.NodeID())
+		if self != nil && (img.Topics != told || self.Epoch != epoch) {
+			if err := b.assign(ctx, b.directoryAssignments(img)); err != nil {
 				if err := clock.Sleep(ctx, b.o.Clocks.Real, time.Second); err != nil {
 					return err
 				}
 				continue
 			}
+			told, epoch = img.Topics, self.Epoch
 		}
 		select {
 		case <-changed:
@@ -302,4 +301,17 @@ func (b *Broker) assignDirs(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+}
+
+func (b *Broker) assign(ctx context.Context, req *kmsg.AssignReplicasToDirsRequest) error {
+	if req == nil {
+		return nil
+	}
+	ctx, cancel := clock.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	resp, err := b.channel.Send(ctx, req)
+	if err != nil {
+		return err
+	}
+	return kerr.ErrorForCode(resp.(*kmsg.AssignReplicasToDirsResponse).ErrorCode)
 }
