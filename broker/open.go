@@ -8,6 +8,9 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"time"
+
+	"github.com/rs/zerolog"
 
 	"github.com/dohle-io/dohle/broker/api"
 	"github.com/dohle-io/dohle/broker/peer"
@@ -161,8 +164,10 @@ func (b *Broker) handle(life int64) error {
 		NodeID: b.cfg.NodeID(), ClusterID: b.clusterID, Config: b.cfg, Images: b.images, Quorum: quorumRoom{b.quorum},
 		Store: b.store, Controllers: b.channel, Rand: api.NewSharedRand(b.o.rngFrom(life, rngClients)),
 	}
+	// What a request can provoke must not fill the log (KAFKA-14236): five lines a second.
+	apiLog := room(b.log, "api").Sample(&zerolog.BurstSampler{Burst: 50, Period: 10 * time.Second})
 	ids := api.NewIDBlocks(b.cfg.NodeID(), b.brokerEpoch, b.channel.Send)
-	b.handlers.Data = api.NewData(b.replicas, ids, b.cfg, b.o.Clocks, b.o.rngFrom(life, rngSessions), room(b.log, "api"))
+	b.handlers.Data = api.NewData(b.replicas, ids, b.cfg, b.o.Clocks, b.o.rngFrom(life, rngSessions), apiLog)
 	if b.controller != nil {
 		b.handlers.Controller = b.controller
 	}
