@@ -173,9 +173,14 @@ func clientAddress(p props) string {
 
 func jvm(t *testing.T) []string {
 	t.Helper()
-	cp, err := classpath()
+	args, err := jvmArgs()
 	must(t, err)
-	return []string{"-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", cp}
+	return args
+}
+
+func jvmArgs() ([]string, error) {
+	cp, err := classpath()
+	return []string{"-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", cp}, err
 }
 
 // launch starts a process and returns once its output has shown marker.

@@ -159,8 +159,8 @@ func TestObserversCatchUpFromSnapshots(t *testing.T) {
 			dir := t.TempDir()
 			first := single(t, filepath.Join(dir, "data"), ports[0], ports[1]).with(small)
 			leader := pair.controller(t, dir, first, "-t", clusterID, "--standalone")
-			for i := range 12 {
-				kafkaTool(t, "org.apache.kafka.tools.TopicCommand", "--bootstrap-server", leader.bootstrap, "--create", "--topic", fmt.Sprintf("filler-%d", i), "--partitions", "40")
+			for r, i := newRPC(t, leader, 1), 0; i < 150; i++ {
+				r.create(fmt.Sprintf("filler-%d", i))
 			}
 			eventually(t, time.Minute, "the metadata log starts above zero", func() bool {
 				_, err := os.Stat(filepath.Join(dir, "data", "__cluster_metadata-0", "00000000000000000000.log"))

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -121,11 +122,28 @@ func TestKafkaToolsPrintTheSame(t *testing.T) {
 	}
 	for _, a := range conversation {
 		t.Run(a.tool+" "+a.args, func(t *testing.T) {
-			ask := func(n *node, controller int) string {
-				args := strings.NewReplacer("{B}", n.bootstrap, "{C}", fmt.Sprintf("127.0.0.1:%d", controller), "{D}", dir).Replace(a.args)
-				return a.run(t, strings.Fields(args))
+			java, err := jvmArgs()
+			must(t, err)
+			var want, got string
+			var both sync.WaitGroup // two JVMs start on two cores
+			for _, side := range []struct {
+				n          *node
+				controller int
+				text       *string
+			}{{kafka, ports[1], &want}, {dohle, ports[3], &got}} {
+				both.Go(func() {
+					args := strings.NewReplacer("{B}", side.n.bootstrap, "{C}", fmt.Sprintf("127.0.0.1:%d", side.controller), "{D}", dir).Replace(a.args)
+					text, err := a.run(slices.Concat(java, []string{tools + a.tool}, strings.Fields(args)))
+					if err != nil {
+						t.Errorf("asked at %s: %v", side.n.bootstrap, err)
+					}
+					*side.text = text
+				})
 			}
-			want, got := ask(kafka, ports[1]), ask(dohle, ports[3])
+			both.Wait()
+			if t.Failed() {
+				return
+			}
 			if a.only != nil {
 				a.subset(t, want, got)
 			} else if want != got {
@@ -135,17 +153,17 @@ func TestKafkaToolsPrintTheSame(t *testing.T) {
 	}
 }
 
-func (a asked) run(t *testing.T, args []string) string {
-	t.Helper()
+func (a asked) run(java []string) (string, error) {
 	var out, errs bytes.Buffer
-	cmd := exec.Command("java", append(append(jvm(t), tools+a.tool), args...)...)
+	cmd := exec.Command("java", java...)
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if a.until != "" {
-		return a.normal(runUntil(t, cmd, a.until))
+		text, err := runUntil(cmd, a.until)
+		return a.normal(text), err
 	}
 	err := cmd.Run()
 	if (err != nil) != a.fail {
-		t.Fatalf("ended with %v\n%s%s", err, out.String(), errs.String())
+		return "", fmt.Errorf("ended with %v\n%s%s", err, out.String(), errs.String())
 	}
 	text := out.String()
 	if a.fail { // a stack trace goes to stderr as well: the first lines of both say what was refused
@@ -157,26 +175,27 @@ func (a asked) run(t *testing.T, args []string) string {
 		slices.Sort(lines)
 		text = strings.Join(lines, "\n")
 	}
-	return text
+	return text, nil
 }
 
 // runUntil stops a tool that never ends when it has printed marker, and returns what it printed to the end of that line.
-func runUntil(t *testing.T, cmd *exec.Cmd, marker string) string {
-	t.Helper()
+func runUntil(cmd *exec.Cmd, marker string) (string, error) {
 	log := newLogFile(marker)
 	cmd.Stdout, cmd.Stderr = log, log
-	must(t, cmd.Start())
+	if err := cmd.Start(); err != nil {
+		return "", err
+	}
+	var late error
 	select {
 	case <-log.seen:
 	case <-time.After(time.Minute):
-		t.Errorf("%q did not come in a minute", marker)
+		late = fmt.Errorf("%q did not come in a minute", marker)
 	}
 	cmd.Process.Kill()
 	cmd.Wait()
-	text := log.String()
-	head, rest, _ := strings.Cut(text, marker)
+	head, rest, _ := strings.Cut(log.String(), marker)
 	line, _, _ := strings.Cut(rest, "\n")
-	return head + marker + line
+	return head + marker + line, late
 }
 
 func firstLines(s string, n int) string {
