@@ -63,6 +63,7 @@ func TestKafkaToolsPrintTheSame(t *testing.T) {
 		{tool: "GetOffsetShell", args: "--bootstrap-server {B} --topic one-line --time max-timestamp"},
 		{tool: "GetOffsetShell", args: "--bootstrap-server {B} --topic lines --time earliest-local"},
 		{tool: "GetOffsetShell", args: "--bootstrap-server {B} --topic lines --time latest-tiered"},
+		{tool: "GetOffsetShell", args: "--bootstrap-server {B} --topic lines --time earliest-pending-upload"},
 		{tool: "GetOffsetShell", args: "--bootstrap-server {B} --topic lines --time 0"},
 		{tool: "GetOffsetShell", args: "--bootstrap-server {B} --topic lines --time 4102444800000"},
 		{tool: "BrokerApiVersionsCommand", args: "--bootstrap-server {B}", only: regexp.MustCompile(`^\t\w+\(\d+\): \d+`)},
