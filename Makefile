@@ -32,6 +32,9 @@ compat: build ## stock clients, Kafka tools and Apache Kafka itself against the 
 sweep: ## a node ended at every change of its disks, by kill and by power cut (SEED=n)
 	DOHLE_SWEEP=all DOHLE_SEED=$(or $(SEED),1) $(GO) test -count 1 -run TestAnyMomentMayBeTheLast ./broker
 
+sim: ## the quorum's simulation (SEEDS=n, first SEED=n)
+	$(GO) test -count 1 -run TestSimulatedQuorum -timeout 60m ./controller/quorum -seeds $(or $(SEEDS),5000) -seed $(or $(SEED),1)
+
 kills: build ## 60 kills under load (KILLS=n, SEED=n)
 	cd compat-tests && KILLS=$(or $(KILLS),60) $(GO) test -count 1 -timeout 30m -run TestKills -v ./...
 
@@ -49,4 +52,4 @@ fuzz: ## every fuzz target for FUZZTIME (30s each)
 	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
 	  echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done
 
-.PHONY: help run build test lint bench fuzz compat sweep kills generate
+.PHONY: help run build test lint bench fuzz compat sweep sim kills generate
