@@ -302,8 +302,8 @@ func TestSnapshotsAreWrittenByBytesAndLoadAgain(t *testing.T) {
 		q.lead(1)
 		for i := range 30 {
 			ask[*kmsg.BrokerRegistrationResponse](t, c, Call{}, registration(int32(i), i))
+			synctest.Wait() // while one snapshot is being written, no other begins
 		}
-		synctest.Wait()
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		require.NotEmpty(t, q.snapshots)
