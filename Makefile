@@ -7,6 +7,7 @@ BENCHSTAT     := golang.org/x/perf/cmd/benchstat@latest
 VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 BUILD         := CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 PKG           ?= ./...
+KAFKA         := DOHLE_KAFKA_CP=$(CURDIR)/compat-tests/kafka/classpath.txt KAFKA_CLASSPATH=$(CURDIR)/compat-tests/kafka/classpath.txt
 FUZZTIME      ?= 30s
 
 help: ## list the targets
@@ -26,7 +27,8 @@ lint: ## golangci-lint, gofmt, and go vet
 	$(GO) vet ./...
 	$(GO) run $(GOLANGCI) run
 
-compat: build ## stock clients, Kafka tools and Apache Kafka itself against the binary (RUN=Test…, LONG=1)
+compat: build compat-tests/kafka/classpath.txt ## stock clients, Kafka tools and Apache Kafka itself against the binary (RUN=Test…, LONG=1)
+	$(if $(RUN),,$(KAFKA) $(GO) test -count 1 -run 'Kafka|Generated|Current' ./controller/quorum ./internal/gen/messages)
 	cd compat-tests && $(GO) test -count 1 -timeout $(if $(LONG),90m,30m) $(if $(RUN),-run $(RUN)) -v ./... 2>&1 | grep -v "^=== "; exit $${PIPESTATUS[0]}
 
 sweep: ## a node ended at every change of its disks, by kill and by power cut (SEED=n)
