@@ -24,7 +24,7 @@ const module = "github.com/dohle-io/dohle"
 // floors: a package imports only packages of lower floors, its own parent and, on the same floor, nothing. The
 // second number orders a room and the leaf below it.
 var floors = map[string]float64{
-	"internal/vfs": 0, "internal/bufpool": 0, "internal/clock": 0, "internal/memnet": 0, "internal/pmap": 0, "internal/invariant": 0,
+	"internal/vfs": 0, "internal/bufpool": 0, "internal/cost": 0, "internal/clock": 0, "internal/memnet": 0, "internal/pmap": 0, "internal/invariant": 0,
 	"protocol/compress": 0.5,
 	"protocol":          1, "config": 1,
 	"protocol/record": 1.5,

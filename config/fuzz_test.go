@@ -1,9 +1,10 @@
 package config
 
 import (
-	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/dohle-io/dohle/internal/cost"
 )
 
 // FuzzFile: whatever the text, loading ends with a file that answers every key, or with an error.
@@ -15,7 +16,7 @@ func FuzzFile(f *testing.F) {
 	f.Add("listener.name.\nlistener.name.x.\n${}\n=", "=")
 	f.Add(strings.Repeat("k\\\n", 200)+"=v", "a=b")
 	f.Fuzz(func(t *testing.T, text, override string) {
-		spend(t, len(text), func() { parseProperties([]byte(text)) })
+		cost.Bounded(t, len(text), 64<<10, func() { parseProperties([]byte(text)) })
 		values, err := parseProperties([]byte(text))
 		if err != nil {
 			return
@@ -37,22 +38,6 @@ func FuzzFile(f *testing.F) {
 		file.NoEffect()
 		DescribeBroker(Layers{Static: file})
 	})
-}
-
-// spend bounds what f allocates for a text of so many bytes: 16 times as much and 64 KiB (SC-17).
-func spend(t *testing.T, input int, f func()) {
-	t.Helper()
-	limit := uint64(16*input + 64<<10)
-	var before, after runtime.MemStats
-	for range 3 { // other goroutines may disturb it
-		runtime.ReadMemStats(&before)
-		f()
-		runtime.ReadMemStats(&after)
-		if after.TotalAlloc-before.TotalAlloc <= limit {
-			return
-		}
-	}
-	t.Fatalf("%d bytes allocated for %d", after.TotalAlloc-before.TotalAlloc, input)
 }
 
 // FuzzTopicValue: a value that passed validation is printed in a form that passes too.

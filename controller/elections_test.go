@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/dohle-io/dohle/internal/cost"
 	"github.com/dohle-io/dohle/metadata"
 	"github.com/dohle-io/dohle/protocol"
 )
@@ -202,6 +203,7 @@ func FuzzParseVoters(f *testing.F) {
 	f.Add("1@127.0.0.1:19261:JEXY6aqzQY-32P5TStzaFg,2@[::1]:8083:MvDxzVmcRsaTz33bUuRU6A")
 	f.Add("1@[")
 	f.Fuzz(func(t *testing.T, s string) {
+		cost.Bounded(t, len(s), 64<<10, func() { _, _ = parseVoters(s, "C") })
 		voters, err := parseVoters(s, "C")
 		if err == nil && len(voters) == 0 {
 			t.Fatal("neither voters nor an error")
@@ -215,7 +217,9 @@ func FuzzScramArguments(f *testing.F) {
 		if strings.Contains(s, "password=") && !strings.Contains(s, "saltedpassword=") {
 			return // slow on purpose
 		}
-		r, err := scramRecord(s, newCluster(t).state.Rand)
+		rng := newCluster(t).state.Rand
+		cost.Bounded(t, len(s), 64<<10, func() { _, _ = scramRecord(s, rng) })
+		r, err := scramRecord(s, rng)
 		if (r == nil) == (err == nil) {
 			t.Fatal("neither a record nor an error")
 		}

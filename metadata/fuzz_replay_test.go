@@ -1,6 +1,10 @@
 package metadata
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/dohle-io/dohle/internal/cost"
+)
 
 // FuzzReplay replays whatever parses onto a full image: an error or a new image, never a panic, and a result that
 // survives a snapshot.
@@ -16,6 +20,11 @@ func FuzzReplay(f *testing.F) {
 		if err != nil {
 			return
 		}
+		cost.Bounded(t, len(value), 64<<20, func() { // partition indexes up to maxPartition, and shards of the image
+			if d := NewDelta(base); d.Replay(100, 1, r) == nil {
+				d.Apply()
+			}
+		})
 		d := NewDelta(base)
 		if d.Replay(100, 1, r) != nil {
 			return

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/dohle-io/dohle/internal/cost"
 	"github.com/dohle-io/dohle/internal/vfs"
 	"github.com/dohle-io/dohle/protocol/record"
 )
@@ -30,6 +31,7 @@ func addGolden(f *testing.F, pattern string) {
 func FuzzProducerSnapshot(f *testing.F) {
 	addGolden(f, "*/*.snapshot")
 	f.Fuzz(func(t *testing.T, b []byte) {
+		cost.Bounded(t, len(b), 64<<10, func() { _, _ = decodeSnapshot("x", b) })
 		list, err := decodeSnapshot("x", b)
 		if err != nil {
 			return
@@ -48,6 +50,11 @@ func FuzzTextFiles(f *testing.F) {
 	addGolden(f, "meta.properties")
 	addGolden(f, ".kafka_cleanshutdown")
 	f.Fuzz(func(t *testing.T, b []byte) {
+		cost.Bounded(t, len(b), 64<<10, func() { _, _ = parseOffsets("x", b) })
+		cost.Bounded(t, len(b), 64<<10, func() { _, _ = parseEpochs("x", b) })
+		cost.Bounded(t, len(b), 64<<10, func() { _, _ = parsePartitionMeta("x", b) })
+		cost.Bounded(t, len(b), 64<<10, func() { _, _ = parseMetaProperties("x", b) })
+		cost.Bounded(t, len(b), 64<<10, func() { parseCleanShutdown(b) })
 		if m, err := parseOffsets("x", b); err == nil {
 			var list []offsetEntry
 			for tp, offset := range m {
@@ -79,6 +86,7 @@ func FuzzTextFiles(f *testing.F) {
 func FuzzTxnIndex(f *testing.F) {
 	addGolden(f, "*/*.txnindex")
 	f.Fuzz(func(t *testing.T, b []byte) {
+		cost.Bounded(t, len(b), 64<<10, func() { _, _ = parseTxnIndex("x", b, 0) })
 		list, err := parseTxnIndex("x", b, 0)
 		if err != nil {
 			return

@@ -2,7 +2,6 @@ package api
 
 import (
 	"bytes"
-	"runtime"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -10,23 +9,6 @@ import (
 
 	"github.com/dohle-io/dohle/protocol"
 )
-
-// spend is what a reader of foreign bytes may allocate: 16 times its input and a little (SC-17). What kmsg's structs
-// take besides is reserved from the budget and measured in package protocol.
-func spend(t *testing.T, input int, f func()) {
-	t.Helper()
-	limit := uint64(16*input + 64<<10)
-	var before, after runtime.MemStats
-	for range 3 { // other goroutines may disturb it
-		runtime.ReadMemStats(&before)
-		f()
-		runtime.ReadMemStats(&after)
-		if after.TotalAlloc-before.TotalAlloc <= limit {
-			return
-		}
-	}
-	t.Fatalf("%d bytes allocated for %d", after.TotalAlloc-before.TotalAlloc, input)
-}
 
 // FuzzEnvelope opens envelopes of any content: principal, address, and a request inside that nobody has walked yet.
 // Either the answer is that of a request which may be forwarded, or an error of the envelope; never both, never none.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/dohle-io/dohle/internal/cost"
 	"github.com/dohle-io/dohle/internal/vfs"
 	"github.com/dohle-io/dohle/protocol"
 	"github.com/dohle-io/dohle/protocol/compress"
@@ -102,7 +103,7 @@ func FuzzQuorumState(f *testing.F) {
 	f.Add([]byte(`{"leaderId":1,"leaderEpoch":2,"votedId":-1,"currentVoters":[` + strings.Repeat(`{"voterId":1},`, 50) + `{"voterId":1}],"data_version":0}`))
 	f.Add([]byte(`{"leaderId":` + strings.Repeat("[", 1000)))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		spend(t, len(b), 64<<10, func() { parseQuorumState(b) })
+		cost.Bounded(t, len(b), 64<<10, func() { parseQuorumState(b) })
 		if st, err := parseQuorumState(b); err == nil {
 			again, err := parseQuorumState(appendQuorumState(nil, st, 1))
 			require.NoError(t, err)
@@ -128,7 +129,7 @@ func readSnapshot(t *testing.T, b []byte) {
 	require.NoError(t, mem.MkdirAll("d"))
 	require.NoError(t, vfs.WriteFileAtomic(mem, path.Join("d", SnapshotID{}.String()+snapshotEnding), b, false))
 	codecs := compress.NewCodecs()
-	spend(t, len(b), 1<<20, func() { // a read buffer, and a window of each codec once
+	cost.Bounded(t, len(b), 1<<20, func() { // a read buffer, and a window of each codec once
 		s, err := openSnapshot(mem, "d", SnapshotID{}, codecs)
 		require.NoError(t, err)
 		defer s.close()
