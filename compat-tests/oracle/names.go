@@ -125,6 +125,10 @@ func (n *names) number(key string, v int64) any {
 		if name := n.ports[fmt.Sprint(v)]; name != "" {
 			return name
 		}
+	case "SubscriptionId":
+		if v != 0 {
+			return "<subscription>"
+		}
 	case "SessionId":
 		if v != 0 {
 			return n.name("session", fmt.Sprint(v))
@@ -133,7 +137,7 @@ func (n *names) number(key string, v int64) any {
 		if v >= 0 {
 			return n.name("producer", fmt.Sprint(v))
 		}
-	case "FinalizedFeaturesEpoch", "BrokerEpoch", "TotalBytes", "UsableBytes", "SubscriptionId":
+	case "FinalizedFeaturesEpoch", "BrokerEpoch", "TotalBytes", "UsableBytes":
 		if v > 0 {
 			return "<" + key + ">"
 		}

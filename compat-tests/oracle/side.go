@@ -200,7 +200,16 @@ func (t *talk) ask(s *scenario.Step, c *channel) error {
 	}
 	deadline := time.Now().Add(untilTime)
 	for {
-		frame, answerVersion, err := mangle(c, m, version, t.client, body, s.Frame)
+		how := make([]scenario.Mangle, len(s.Frame))
+		for i, w := range s.Frame {
+			if how[i].What = w.What; err == nil {
+				how[i].Value, err = scenario.Substitute(w.Value, t.vars)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		frame, answerVersion, err := mangle(c, m, version, t.client, body, how)
 		if err != nil {
 			return err
 		}

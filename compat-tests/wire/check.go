@@ -22,6 +22,13 @@ func checkValue(path string, f *Field, v any) error {
 	switch v := v.(type) {
 	case []any:
 		if f.Kind == "records" {
+			for _, batch := range v {
+				if fields, ok := batch.(map[string]any); ok {
+					if err := checkBatch(path, fields); err != nil {
+						return err
+					}
+				}
+			}
 			return nil
 		}
 		if !f.Array {
@@ -39,10 +46,27 @@ func checkValue(path string, f *Field, v any) error {
 		case "struct":
 			return check(path, f.Fields, v)
 		case "records":
-			_, err := EncodeBatches(v)
-			return err
+			return checkBatch(path, v)
 		default:
 			return fmt.Errorf("%s is no object", path)
+		}
+	}
+	return nil
+}
+
+func checkBatch(path string, batch map[string]any) error {
+	for name := range batch {
+		if !batchFields[name] {
+			return fmt.Errorf("%s: a batch has no field %s", path, name)
+		}
+	}
+	list, _ := batch["records"].([]any)
+	for _, item := range list {
+		fields, _ := item.(map[string]any)
+		for name := range fields {
+			if !recordFields[name] {
+				return fmt.Errorf("%s: a record has no field %s", path, name)
+			}
 		}
 	}
 	return nil
