@@ -14,6 +14,9 @@ func AlterPartition(s *State, req *kmsg.AlterPartitionRequest) Decision {
 	resp := req.ResponseKind().(*kmsg.AlterPartitionResponse)
 	resp.Topics = []kmsg.AlterPartitionResponseTopic{}
 	d := Decision{Reply: resp, Split: true}
+	if len(req.Topics) == 0 {
+		return d // nothing is asked, so nobody's epoch is looked at
+	}
 	if _, err := s.checkBrokerEpoch(req.BrokerID, req.BrokerEpoch); err != nil {
 		resp.ErrorCode = err.code.Code
 		return d

@@ -32,8 +32,7 @@ func CreatePartitions(s *State, call Call, req *kmsg.CreatePartitionsRequest) De
 				answer(t.Topic, refuse(kerr.InvalidRequest, "Duplicate topic name."))
 			}
 		case !call.may(resourceTopic, t.Topic, mayAlter):
-			answer(t.Topic, &refusal{code: kerr.TopicAuthorizationFailed})
-			resp.Topics[len(resp.Topics)-1].ErrorMessage = nil // Kafka sends no text here
+			answer(t.Topic, &refusal{code: kerr.TopicAuthorizationFailed}) // Kafka sends no text here
 		default:
 			accepted = append(accepted, t)
 		}
@@ -54,7 +53,7 @@ func CreatePartitions(s *State, call Call, req *kmsg.CreatePartitionsRequest) De
 func (s *State) createPartitions(t *kmsg.CreatePartitionsRequestTopic) ([]metadata.Record, *refusal) {
 	topic := s.Image.Topics.ByName(t.Topic)
 	if topic == nil {
-		return nil, plain(kerr.UnknownTopicOrPartition)
+		return nil, &refusal{code: kerr.UnknownTopicOrPartition}
 	}
 	have := len(topic.Partitions)
 	switch {
@@ -69,7 +68,7 @@ func (s *State) createPartitions(t *kmsg.CreatePartitionsRequestTopic) ([]metada
 			"Attempted to add %d additional partition(s), but only %d assignment(s) were specified.", add, len(t.Assignment))
 	}
 	if add > maxRecordsPerRequest {
-		return nil, refuse(kerr.PolicyViolation, "Excessively large number of partitions per request.")
+		return nil, refuse(kerr.PolicyViolation, "Excessively large number of additional partitions per request.")
 	}
 	factor := len(topic.Partitions[0].Replicas)
 	var sets [][]int32

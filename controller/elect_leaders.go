@@ -15,15 +15,22 @@ func ElectLeaders(s *State, req *kmsg.ElectLeadersRequest) Decision {
 	resp.Topics = []kmsg.ElectLeadersResponseTopic{}
 	d := Decision{Reply: resp, Split: true}
 	kind := electPreferred
+	var unknown *refusal
 	switch req.ElectionType {
 	case 0:
 	case 1:
 		kind = electUnclean
 	default:
 		resp.ErrorCode = kerr.InvalidRequest.Code
-		return d
+		if req.Topics == nil {
+			return d
+		}
+		unknown = refuse(kerr.InvalidRequest, "Unknown election type %d", req.ElectionType)
 	}
 	elect := func(name string, index int32) *refusal {
+		if unknown != nil {
+			return unknown
+		}
 		r, err := s.electLeader(name, index, kind)
 		if r != nil {
 			d.Records = append(d.Records, r)
@@ -73,7 +80,7 @@ func (s *State) electLeader(name string, index int32, kind election) (*metadata.
 	case p == nil:
 		return nil, refuse(kerr.UnknownTopicOrPartition, "No such partition as %s-%d", name, index)
 	case kind == electPreferred && p.Leader == p.PreferredLeader(), kind == electUnclean && p.Leader != nobody:
-		return nil, plain(kerr.ElectionNotNeeded)
+		return nil, refuse(kerr.ElectionNotNeeded, "Leader election not needed for topic partition.")
 	}
 	c := s.newChange(t, index, nil)
 	c.election = kind

@@ -56,9 +56,10 @@ func UpdateFeatures(s *State, req *kmsg.UpdateFeaturesRequest) Decision {
 		records = append(records, r...)
 	}
 	if req.Version <= 1 {
+		none := "NONE" // what Kafka calls success here
 		for _, u := range req.FeatureUpdates {
 			out := kmsg.NewUpdateFeaturesResponseResult()
-			out.Feature = u.Feature
+			out.Feature, out.ErrorMessage = u.Feature, &none
 			resp.Results = append(resp.Results, out)
 		}
 	}
@@ -110,6 +111,9 @@ func (s *State) updateFeature(name string, level int16, kind int8, proposed map[
 		return nil, invalidUpdate(name, level, "Can't change the version of this feature here.")
 	}
 	f := metadata.FeatureByName(name)
+	if f == nil { // level 0 of what nobody knows
+		return nil, invalidUpdate(name, level, fmt.Sprintf("Feature %s not found.", name))
+	}
 	if level >= 1 && f.Needs > 0 && proposed[metadata.FeatureMetadataVersion] < int16(f.Needs) {
 		return nil, invalidUpdate(name, level, fmt.Sprintf("%s could not be set to %d because it depends on metadata.version level %d", name, level, f.Needs))
 	}

@@ -23,12 +23,14 @@ func refuse(code *kerr.Error, format string, args ...any) *refusal {
 // plain makes a refusal with the text that Kafka keeps for the code.
 func plain(code *kerr.Error) *refusal { return &refusal{code, code.Description} }
 
-// on writes a refusal into an answer's code and message; nil is success.
+// on writes a refusal into an answer's code and message; nil is success, no text is null.
 func (r *refusal) on(code *int16, message **string) {
 	if r == nil {
 		*code, *message = 0, nil
 		return
 	}
-	text := r.message
-	*code, *message = r.code.Code, &text
+	*code, *message = r.code.Code, nil
+	if text := r.message; text != "" {
+		*message = &text
+	}
 }

@@ -249,7 +249,7 @@ func TestCreatePartitions(t *testing.T) {
 		code  *kerr.Error
 		text  string
 	}{
-		{kmsg.CreatePartitionsRequestTopic{Topic: "nope", Count: 3}, kerr.UnknownTopicOrPartition, "This server does not host this topic-partition."},
+		{kmsg.CreatePartitionsRequestTopic{Topic: "nope", Count: 3}, kerr.UnknownTopicOrPartition, ""},
 		{kmsg.CreatePartitionsRequestTopic{Topic: "t", Count: 2}, kerr.InvalidPartitions, "Topic already has 2 partition(s)."},
 		{kmsg.CreatePartitionsRequestTopic{Topic: "t", Count: 1}, kerr.InvalidPartitions, "The topic t currently has 2 partition(s); 1 would not be an increase."},
 		{kmsg.CreatePartitionsRequestTopic{Topic: "t", Count: 4, Assignment: []kmsg.CreatePartitionsRequestTopicAssignment{set(1, 2)}}, kerr.InvalidReplicaAssignment, "Attempted to add 2 additional partition(s), but only 1 assignment(s) were specified."},

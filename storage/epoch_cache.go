@@ -53,7 +53,7 @@ func (c *epochCache) endOffset(epoch int32, logEndOffset int64) (int32, int64) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	n := len(c.list)
-	if epoch < 0 || n == 0 || epoch > c.list[n-1].epoch {
+	if epoch == -1 || n == 0 || epoch > c.list[n-1].epoch {
 		return -1, -1
 	}
 	if epoch == c.list[n-1].epoch {

@@ -82,6 +82,9 @@ type fetchCall struct {
 }
 
 func (h *Handlers) fetch(c *server.Ctx, req *kmsg.FetchRequest) server.Answer {
+	if unknownIsolation(req.IsolationLevel) {
+		return server.Reply(failedFetch(req, kerr.UnknownServerError.Code))
+	}
 	s := &scratchOf(c).fetch
 	clear(s.hits) // of the answer before: the server has released its bodies
 	s.hits = s.hits[:0]
@@ -265,6 +268,29 @@ func (f *fetchCall) sessionError(code int16, id int32) server.Answer {
 	resp := kmsg.NewPtrFetchResponse()
 	resp.Version, resp.ErrorCode, resp.SessionID = f.version, code, id
 	return server.Reply(resp)
+}
+
+// failedFetch fails a request as a whole: at the top, and before v13 on each partition too, which v4-v6 alone show.
+func failedFetch(req *kmsg.FetchRequest, code int16) *kmsg.FetchResponse {
+	resp := kmsg.NewPtrFetchResponse()
+	resp.Version, resp.ErrorCode, resp.SessionID = req.Version, code, req.SessionID
+	if req.Version >= 13 {
+		return resp
+	}
+	for i := range req.Topics {
+		out := kmsg.NewFetchResponseTopic()
+		out.Topic = req.Topics[i].Topic
+		for j := range req.Topics[i].Partitions {
+			p := kmsg.NewFetchResponseTopicPartition()
+			p.Partition, p.ErrorCode = req.Topics[i].Partitions[j].Partition, code
+			p.HighWatermark, p.LastStableOffset, p.LogStartOffset = -1, -1, -1
+			p.AbortedTransactions = []kmsg.FetchResponseTopicPartitionAbortedTransaction{}
+			p.RecordBatches = []byte{}
+			out.Partitions = append(out.Partitions, p)
+		}
+		resp.Topics = append(resp.Topics, out)
+	}
+	return resp
 }
 
 var _ server.Body = storage.Slice{}

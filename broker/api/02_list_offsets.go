@@ -42,6 +42,8 @@ func (h *Handlers) listOffsets(c *server.Ctx, req *kmsg.ListOffsetsRequest) *kms
 			tp := protocol.TopicPartition{Topic: t.Topic, Partition: r.Partition}
 			found, err := replica.NotFound, error(nil)
 			switch {
+			case unknownIsolation(req.IsolationLevel):
+				err = kerr.UnknownServerError
 			case twice[tp]:
 				if done[tp] {
 					continue // named once more, answered once
@@ -54,7 +56,7 @@ func (h *Handlers) listOffsets(c *server.Ctx, req *kmsg.ListOffsetsRequest) *kms
 			}
 			out.Partitions = append(out.Partitions, h.listed(tp, found, err, req.Version))
 		}
-		if len(out.Partitions) > 0 || len(t.Partitions) == 0 {
+		if len(out.Partitions) > 0 { // a topic without partitions is not answered
 			resp.Topics = append(resp.Topics, out)
 		}
 	}
@@ -80,6 +82,9 @@ func listedTwice(req *kmsg.ListOffsetsRequest) map[protocol.TopicPartition]bool 
 	}
 	return twice
 }
+
+// unknownIsolation: 0 is read_uncommitted, 1 read_committed; Kafka fails on others without a code of their own.
+func unknownIsolation(level int8) bool { return level != 0 && level != 1 }
 
 func unknownTimestamp(ts int64, version int16) bool {
 	return ts < 0 && (ts <= -int64(len(timestampSince)) || version < timestampSince[-ts])

@@ -205,7 +205,7 @@ func (f *fetchCall) hint(part *fetchPart, hit *fetchHit, out *kmsg.FetchResponse
 	}
 	hint := hintFor(f.view, f.view.ByID(part.id), part.index, part.p, f.c.Listener)
 	out.CurrentLeader.LeaderID, out.CurrentLeader.LeaderEpoch = hint.id, hint.epoch
-	if !hint.reachable {
+	if !hint.reachable || f.read.ReplicaID >= 0 { // followers know where brokers are
 		return
 	}
 	for i := range f.s.resp.Brokers {

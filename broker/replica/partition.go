@@ -249,9 +249,9 @@ func (p *Partition) check(st *State, leaderEpoch int32, needLeader bool) error {
 	switch {
 	case st.Role == RoleGone:
 		return st.Err
-	case leaderEpoch >= 0 && leaderEpoch < st.LeaderEpoch:
+	case leaderEpoch != -1 && leaderEpoch < st.LeaderEpoch:
 		return fmt.Errorf("%s is at leader epoch %d, not %d: %w", p.tp, st.LeaderEpoch, leaderEpoch, kerr.FencedLeaderEpoch)
-	case leaderEpoch >= 0 && leaderEpoch > st.LeaderEpoch:
+	case leaderEpoch > st.LeaderEpoch:
 		return fmt.Errorf("%s is at leader epoch %d, not %d: %w", p.tp, st.LeaderEpoch, leaderEpoch, kerr.UnknownLeaderEpoch)
 	case needLeader && st.Role != RoleLeader:
 		return kerr.NotLeaderForPartition

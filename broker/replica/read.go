@@ -155,7 +155,7 @@ func (p *Partition) EndOfEpoch(epoch, currentLeaderEpoch int32, needLeader bool)
 		return EpochEnd{-1, -1}, err
 	}
 	e, end := p.log.EndOffsetForEpoch(epoch)
-	if e < 0 || end < 0 {
+	if end < 0 {
 		return EpochEnd{-1, -1}, nil
 	}
 	return EpochEnd{e, end}, nil
