@@ -68,7 +68,7 @@ type fetchPart struct {
 
 func (f *fetchPart) ask(r *kmsg.FetchRequestTopicPartition) {
 	f.offset, f.logStart, f.maxBytes = r.FetchOffset, r.LogStartOffset, r.PartitionMaxBytes
-	f.leaderEpoch, f.lastEpoch = r.CurrentLeaderEpoch, r.LastFetchedEpoch
+	f.leaderEpoch, f.lastEpoch = max(r.CurrentLeaderEpoch, -1), r.LastFetchedEpoch
 	f.drained = false
 }
 

@@ -57,7 +57,7 @@ func (r *Report) row(api string, version int16) *Row {
 	return row
 }
 
-func (r *Report) add(a, b *Transcript, found []Difference, missing []string) {
+func (r *Report) add(a *Transcript, found []Difference, missing []string) {
 	r.Scenarios++
 	r.Missing = append(r.Missing, missing...)
 	r.Differing = append(r.Differing, found...)

@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"sync"
@@ -27,46 +28,46 @@ type Options struct {
 	Only       string // pattern of the instances' names, as path.Match without its slashes' meaning; empty: all
 	Controller bool   // both sides have a controller listener
 	Pinned     bool   // known differences must show
+	Workers    int    // how many scenarios at once; 0: six
 	Progress   func(done, all int)
 }
 
-// Run asks two sides everything and compares. Both are asked at the same time, one scenario after the other.
+// Run asks two sides everything and compares. Both are asked at the same time, Workers scenarios at once; the report
+// is in the order of the scenarios.
 func Run(all []*scenario.Instance, rules *Rules, a, b Asker, o Options) (*Report, error) {
 	r := newReport()
-	for i, inst := range all {
-		if o.Only != "" && !matches(o.Only, inst.Name) {
-			continue
-		}
-		if inst.Controller && !o.Controller {
+	var chosen []*scenario.Instance
+	for _, inst := range all {
+		switch {
+		case o.Only != "" && !matches(o.Only, inst.Name):
+		case inst.Controller && !o.Controller:
 			r.Skipped++
-			continue
+		default:
+			chosen = append(chosen, inst)
 		}
-		var x, y *Transcript
-		var errA, errB error
+	}
+	pairs := make([][2]*Transcript, len(chosen))
+	err := o.each(len(chosen), func(i int) error {
+		var errs [2]error
 		var both sync.WaitGroup
-		both.Add(1)
-		go func() {
-			defer both.Done()
-			x, errA = a.Run(inst)
-		}()
-		y, errB = b.Run(inst)
+		for side, asker := range []Asker{a, b} {
+			both.Go(func() { pairs[i][side], errs[side] = asker.Run(chosen[i]) })
+		}
 		both.Wait()
-		if errA != nil {
-			return nil, errA
-		}
-		if errB != nil {
-			return nil, errB
-		}
+		return errors.Join(errs[0], errs[1])
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, inst := range chosen {
+		x, y := pairs[i][0], pairs[i][1]
 		found, missing := Compare(inst, rules, x, y)
 		if !o.Pinned {
 			missing = nil
 		}
-		r.add(x, y, found, missing)
+		r.add(x, found, missing)
 		if x.Fault != "" {
 			r.Faults = append(r.Faults, inst.Name+": "+x.Fault)
-		}
-		if o.Progress != nil {
-			o.Progress(i+1, len(all))
 		}
 	}
 	return r, nil
@@ -75,23 +76,64 @@ func Run(all []*scenario.Instance, rules *Rules, a, b Asker, o Options) (*Report
 // Record asks one side everything.
 func Record(all []*scenario.Instance, a Asker, o Options) (*Golden, error) {
 	g := &Golden{Transcripts: map[string]*Transcript{}}
-	for i, inst := range all {
-		if o.Only != "" && !matches(o.Only, inst.Name) {
-			continue
+	var mu sync.Mutex
+	err := o.each(len(all), func(i int) error {
+		if o.Only != "" && !matches(o.Only, all[i].Name) {
+			return nil
 		}
-		t, err := a.Run(inst)
+		t, err := a.Run(all[i])
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if t.Fault != "" {
-			return nil, fmt.Errorf("the reference does not get through %s: %s", inst.Name, t.Fault)
+			return fmt.Errorf("the reference does not get through %s: %s", all[i].Name, t.Fault)
 		}
-		g.Transcripts[inst.Name] = t
-		if o.Progress != nil {
-			o.Progress(i+1, len(all))
-		}
+		mu.Lock()
+		defer mu.Unlock()
+		g.Transcripts[t.Name] = t
+		return nil
+	})
+	return g, err
+}
+
+// workers ask at once unless Options say otherwise: most of a scenario is waiting.
+const workers = 6
+
+// each calls f for 0…n-1, several at once, and returns the first error after all that run have ended.
+func (o Options) each(n int, f func(int) error) error {
+	many := o.Workers
+	if many == 0 {
+		many = workers
 	}
-	return g, nil
+	var mu sync.Mutex
+	var first error
+	next, done := 0, 0
+	take := func(err error, finished bool) (int, bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if finished {
+			if done++; o.Progress != nil {
+				o.Progress(done, n)
+			}
+		}
+		if first == nil {
+			first = err
+		}
+		if next++; first != nil || next > n {
+			return 0, false
+		}
+		return next - 1, true
+	}
+	var all sync.WaitGroup
+	for range many {
+		all.Go(func() {
+			for i, more := take(nil, false); more; {
+				i, more = take(f(i), true)
+			}
+		})
+	}
+	all.Wait()
+	return first
 }
 
 func matches(pattern, name string) bool {

@@ -43,7 +43,9 @@ func (s *Scenario) combine(suffix string, version int16) []*Instance {
 				for k, v := range base.Vars {
 					vars[k] = v
 				}
-				vars[each.Name] = value
+				if vars[each.Name] = value; value == `""` {
+					vars[each.Name] = ""
+				}
 				next = append(next, &Instance{Scenario: s, Name: base.Name + " " + each.Name + "=" + value, Version: version, Vars: vars})
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -67,7 +68,12 @@ func run(args []string) error {
 	set.IntVar(&f.generate, "generate", 0, "how many random requests to compare")
 	set.Uint64Var(&f.seed, "seed", 0, "seed of the random requests; 0 takes one from the clock")
 	set.StringVar(&f.reference, "reference", "Apache Kafka 4.4.0", "what recorded answers are said to be from")
-	if err := set.Parse(args[1:]); err != nil {
+	set.SetOutput(io.Discard)
+	if err := set.Parse(args[1:]); errors.Is(err, flag.ErrHelp) {
+		set.SetOutput(os.Stdout)
+		set.PrintDefaults()
+		return nil
+	} else if err != nil {
 		return fmt.Errorf("compat %s -help lists what can be said", args[0])
 	}
 	if set.NArg() > 0 {

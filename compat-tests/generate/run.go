@@ -1,0 +1,156 @@
+package generate
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+
+	"github.com/dohle-io/dohle/compat-tests/oracle"
+	"github.com/dohle-io/dohle/compat-tests/scenario"
+	"github.com/dohle-io/dohle/compat-tests/wire"
+)
+
+// maxFound ends a run early: more of them say nothing new.
+const maxFound = 40
+
+// Run compares n requests made from a seed. What differs is made small and put into the report.
+func Run(report *oracle.Report, rules *oracle.Rules, a, b *oracle.Side, n int, seed uint64) error {
+	report.Seed = seed
+	apis, err := common(a, b)
+	if err != nil {
+		return err
+	}
+	p := &pair{rules: rules}
+	for i, side := range []*oracle.Side{a, b} {
+		if p.talks[i], err = side.Talk(fmt.Sprintf("gen%x", seed)); err != nil {
+			return err
+		}
+		defer p.talks[i].Close()
+		for t := range pool {
+			if err := p.talks[i].Topic(fmt.Sprint("t", t), t+1); err != nil {
+				return err
+			}
+		}
+	}
+	m := &maker{r: rand.New(rand.NewPCG(seed, 9))}
+	for i := range n {
+		one := apis[i%len(apis)] // each API and version in turn
+		body := m.body(one.m, one.version)
+		found, err := p.ask(one, body)
+		if err != nil {
+			return fmt.Errorf("generated request %d of seed %d: %w", i, seed, err)
+		}
+		if unexplained(found) {
+			if found, err = p.shrink(one, body, found); err != nil {
+				return err
+			}
+		}
+		for j := range found {
+			found[j].Scenario = fmt.Sprintf("generated %d of seed %d", i, seed)
+		}
+		report.Count(one.m.Name, one.version, found)
+		if len(report.Unexplained()) > maxFound {
+			return nil
+		}
+	}
+	return nil
+}
+
+// api is one API at one version.
+type api struct {
+	m       *wire.Message
+	version int16
+}
+
+// common are all APIs and versions that both sides advertise and Kafka's schemas have.
+func common(a, b *oracle.Side) ([]api, error) {
+	x, err := a.Served()
+	if err != nil {
+		return nil, err
+	}
+	y, err := b.Served()
+	if err != nil {
+		return nil, err
+	}
+	var list []api
+	for _, m := range wire.Requests() {
+		inA, okA := x[m.Key]
+		inB, okB := y[m.Key]
+		if !okA || !okB {
+			continue
+		}
+		for v := m.Valid.Min; v <= m.Valid.Max; v++ {
+			if inA.Has(v) && inB.Has(v) {
+				list = append(list, api{m, v})
+			}
+		}
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%s and %s have no request in common", a.Name, b.Name)
+	}
+	return list, nil
+}
+
+type pair struct {
+	talks [2]*oracle.Talk
+	rules *oracle.Rules
+}
+
+// ask puts one request to both sides at once.
+func (p *pair) ask(one api, body map[string]any) ([]oracle.Difference, error) {
+	var replies [2]*oracle.Reply
+	var errs [2]error
+	var both sync.WaitGroup
+	for i := range p.talks {
+		both.Go(func() {
+			step := &scenario.Step{Kind: scenario.Ask, Name: one.m.Name, Args: fmt.Sprint(one.version), Body: wire.JSON(body)}
+			replies[i], errs[i] = p.talks[i].Ask(step)
+		})
+	}
+	both.Wait()
+	for i := range errs {
+		if errs[i] != nil {
+			return nil, fmt.Errorf("%s: %w", wire.JSON(body), errs[i])
+		}
+		replies[i].Answer = shape("", replies[i].Answer)
+	}
+	found := oracle.CompareReplies(p.rules, replies[0], replies[1])
+	for j := range found {
+		found[j].Request = fmt.Sprintf("> %s v%d %s", one.m.Name, one.version, wire.JSON(body))
+	}
+	return found, nil
+}
+
+func unexplained(found []oracle.Difference) bool {
+	for _, d := range found {
+		if d.ID == "" {
+			return true
+		}
+	}
+	return false
+}
+
+// shape keeps error codes and what tells elements apart; of all else it keeps whether there is a value.
+func shape(name string, v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for field := range v {
+			v[field] = shape(field, v[field])
+		}
+		return v
+	case []any:
+		if name == "Records" {
+			return "records"
+		}
+		for i := range v {
+			v[i] = shape(name, v[i])
+		}
+		return v
+	case nil:
+		return nil
+	}
+	if name == "ErrorCode" || oracle.IsKey(name) {
+		return v
+	}
+	return fmt.Sprintf("%T", v)
+}
