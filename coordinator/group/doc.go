@@ -1,0 +1,24 @@
+// Package group is the group coordinator: classic groups, consumer groups (KIP-848), and the offsets of both, as a state
+// machine on a partition of __consumer_offsets.
+//
+// Who calls it: package broker/api asks a Coordinator in the name of clients, one method per request; package broker tells
+// it what this node leads. State implements coordinator.Machine: what records rebuild (hard state) changes only in
+// Replay, everything else (timers, parked requests, a classic group's round before it is written) is soft and dropped
+// with the leadership.
+//
+// Where things are: state.go dispatches records and timers; group.go says what every kind of group can; classic*.go and
+// consumer*.go are the two kinds, a file per request or decision; offset*.go are the offsets; list.go, describe*.go and
+// delete.go look at groups; settings.go has every configuration key that is read here.
+//
+// Invariants.
+//   - Handlers validate, then return records; they do not assign to hard state. Replaying the log into an empty State gives
+//     an equal State (every test of this package checks it).
+//   - Map order never reaches records or replies.
+//   - A group exists once something of it is written, or as long as a classic member waits in it.
+//
+// Goroutines and locks: none; coordinator.Shards calls one method at a time.
+//
+// KIPs: 345 (static members), 394 (member id round trip), 429 (cooperative), 447 (stable offsets), 496 (OffsetDelete),
+// 518 (states), 559 (protocol names), 709 (many groups), 800 (reasons), 848 and 1071's record types as far as they are
+// skipped, 1082 (client made member ids), 1251 (assignment epochs).
+package group

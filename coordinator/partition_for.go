@@ -1,0 +1,21 @@
+package coordinator
+
+import "unicode/utf16"
+
+// PartitionFor is the partition of an internal topic that a key belongs to: Java's String.hashCode, its sign bit cleared,
+// modulo the number of partitions (quirk Q13).
+func PartitionFor(key string, partitions int32) int32 {
+	if partitions <= 0 {
+		return 0
+	}
+	var hash int32
+	for _, r := range key {
+		if r < 0x10000 {
+			hash = 31*hash + r
+			continue
+		}
+		high, low := utf16.EncodeRune(r)
+		hash = 31*(31*hash+high) + low
+	}
+	return (hash & 0x7fffffff) % partitions
+}
