@@ -29,6 +29,7 @@ var floors = map[string]float64{
 	"protocol":          1, "config": 1,
 	"protocol/record": 1.5,
 	"metadata":        2, "storage": 2,
+	"coordinator/group/record": 2.5, "coordinator/group/assign": 2.5, "coordinator/group/regex": 2.5,
 	"security": 3, "coordinator": 3, "coordinator/group": 3, "coordinator/txn": 3, "controller/quorum": 3,
 	"controller": 4, "broker/replica": 4, "broker/server": 4, "broker/peer": 4,
 	"broker/api": 5,
@@ -41,7 +42,8 @@ var floors = map[string]float64{
 const generators = "internal/gen"
 
 // pure packages decide; they neither wait nor touch the world.
-var pure = []string{"protocol", "protocol/record", "metadata", "config"}
+var pure = []string{"protocol", "protocol/record", "metadata", "config",
+	"coordinator/group/record", "coordinator/group/assign", "coordinator/group/regex"}
 
 func TestPackagesImportOnlyLowerFloors(t *testing.T) {
 	for _, p := range list(t) {

@@ -241,15 +241,13 @@ func (r *Reader) Tags() int {
 	return int(n)
 }
 
-// Tag reads one tagged field: its tag, which must be above last (-1 before the first one), and its bytes.
+// Tag reads one tagged field: its tag, which must be above last (-1 before the first one), and its bytes. MaxTagBytes is
+// not asked of stored records: nothing is copied here, and a group's record may keep a member's whole metadata in a tag.
 func (r *Reader) Tag(last int) (tag int, value Reader) {
 	tag = int(r.Uvarint())
 	size := r.Uvarint()
 	if r.err == nil && tag <= last {
 		r.Fail("tag %d after tag %d", tag, last)
-	}
-	if size > MaxTagBytes {
-		r.Fail("tagged field of %d bytes", size)
 	}
 	b := r.Span(int(size))
 	return tag, Reader{b: b, err: r.err}

@@ -1,14 +1,16 @@
 // Command messages reads Kafka's message schemas and writes the codecs and tables made from them:
 //
-//	metadata/records_gen.go         the KRaft metadata records
-//	protocol/record/control_gen.go  the control records of a log
-//	protocol/schema_gen.go          versions and shapes of every request and response
+//	metadata/records_gen.go                  the KRaft metadata records
+//	protocol/record/control_gen.go           the control records of a log
+//	coordinator/group/record/records_gen.go  the records of __consumer_offsets
+//	protocol/schema_gen.go                   versions and shapes of every request and response
 //
 // The schemas lie in Kafka's jars: give a file holding a class path (-classpath), or a folder into
 // which they were unpacked (-schemas). Only names, types, versions and defaults are taken over.
 package main
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"go/format"
@@ -44,21 +46,31 @@ func run(dir, classpath, root string) error {
 		}
 	}
 	slices.SortFunc(records, func(a, b *message) int { return int(*a.APIKey) - int(*b.APIKey) })
-	var control []*message
+	var logControl []*message
 	for _, name := range controlRecords {
 		m := all[name]
 		if m == nil {
 			return fmt.Errorf("no schema for %s", name)
 		}
-		control = append(control, m)
+		logControl = append(logControl, m)
 	}
+	var group []*message
+	for _, m := range all {
+		if strings.HasPrefix(m.Type, "coordinator-") && strings.Contains(m.path, "group-coordinator") {
+			group = append(group, m)
+		}
+	}
+	slices.SortFunc(group, func(a, b *message) int {
+		return cmp.Or(int(*a.APIKey)-int(*b.APIKey), strings.Compare(a.Type, b.Type))
+	})
 	outputs := []struct {
 		path string
 		make func() (string, error)
 	}{
-		{"metadata/records_gen.go", func() (string, error) { return emitRecords("metadata", records, true) }},
+		{"metadata/records_gen.go", func() (string, error) { return emitRecords("metadata", records, metadata) }},
 		{"protocol/schema_gen.go", func() (string, error) { return emitTable(all) }},
-		{"protocol/record/control_gen.go", func() (string, error) { return emitRecords("record", control, false) }},
+		{"coordinator/group/record/records_gen.go", func() (string, error) { return emitRecords("record", group, coordinator) }},
+		{"protocol/record/control_gen.go", func() (string, error) { return emitRecords("record", logControl, control) }},
 	}
 	for _, o := range outputs {
 		text, err := o.make()

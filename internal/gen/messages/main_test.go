@@ -44,7 +44,7 @@ const sample = `// a comment
 func TestSchemaBecomesCode(t *testing.T) {
 	m, err := parseMessage([]byte(sample))
 	require.NoError(t, err)
-	text, err := emitRecords("metadata", []*message{m}, true)
+	text, err := emitRecords("metadata", []*message{m}, metadata)
 	require.NoError(t, err)
 	for _, want := range []string{"Id int32 `json:\"id\"`", "Parts []SampleRecordPart", "Note *string", "Ids []protocol.UUID", `7: "SAMPLE_RECORD"`,
 		"*m = SampleRecord{Id: -1}", "m.Ids != nil", "if version >= 1 {"} {
@@ -61,10 +61,22 @@ func TestWhatTheEmitterCannotDoIsRefused(t *testing.T) {
 	} {
 		m, err := parseMessage([]byte(strings.Replace(sample, change[0], change[1], 1)))
 		if err == nil {
-			_, err = emitRecords("metadata", []*message{m}, true)
+			_, err = emitRecords("metadata", []*message{m}, metadata)
 		}
 		require.ErrorContains(t, err, name)
 	}
+}
+
+func TestANullWithoutQuotesIsNoDefault(t *testing.T) {
+	text := strings.NewReplacer(`"default": "null"`, `"default": null`, `"metadata"`, `"coordinator-value"`).Replace(sample)
+	m, err := parseMessage([]byte(text))
+	require.NoError(t, err)
+	code, err := emitRecords("record", []*message{m}, coordinator)
+	require.NoError(t, err)
+	for _, want := range []string{"m.Ids = []protocol.UUID{}", "m.Ids == nil || len(m.Ids) > 0", "RecordType() int16 { return 7 }", "value() {}"} {
+		require.Contains(t, code, want)
+	}
+	require.NoError(t, write(filepath.Join(t.TempDir(), "x.go"), code), "gofmt reads it")
 }
 
 // Needs Kafka's jars: KAFKA_CLASSPATH names a file with a class path.
@@ -74,7 +86,7 @@ func TestGeneratedFilesAreCurrent(t *testing.T) {
 		t.Skip("KAFKA_CLASSPATH is not set")
 	}
 	root := t.TempDir()
-	files := []string{"metadata/records_gen.go", "protocol/schema_gen.go", "protocol/record/control_gen.go"}
+	files := []string{"metadata/records_gen.go", "protocol/schema_gen.go", "protocol/record/control_gen.go", "coordinator/group/record/records_gen.go"}
 	for _, f := range files {
 		require.NoError(t, os.MkdirAll(filepath.Join(root, filepath.Dir(f)), 0o755))
 	}

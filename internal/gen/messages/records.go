@@ -16,21 +16,33 @@ type emitter struct {
 
 func (e *emitter) line(format string, args ...any) { fmt.Fprintf(e, format+"\n", args...) }
 
-// emitRecords writes a file of record codecs; with the table and the Record methods for metadata
-// records, which have keys and must end where their value ends.
-func emitRecords(pkg string, messages []*message, metadata bool) (string, error) {
+// A kind is what the records of a file are for.
+type kind int
+
+const (
+	control     kind = iota // the control records of a log
+	metadata                // KRaft's records: they have keys, a table, and must end where their value ends
+	coordinator             // keys and values of an internal topic: they have types and a table
+)
+
+// emitRecords writes a file of record codecs.
+func emitRecords(pkg string, messages []*message, kind kind) (string, error) {
 	var out strings.Builder
 	out.WriteString(header + "package " + pkg + "\n\nimport \"github.com/dohle-io/dohle/protocol\"\n\n")
 	for _, m := range messages {
 		e := &emitter{m: m}
-		e.structDecl(&structure{Name: "", Fields: m.Fields}, metadata)
-		if metadata {
+		e.structDecl(&structure{Name: "", Fields: m.Fields}, kind)
+		switch kind {
+		case metadata:
 			e.line("func (*%s) APIKey() int16 { return %d }\n", m.Name, *m.APIKey)
+		case coordinator:
+			e.line("func (*%s) RecordType() int16 { return %d }\n", m.Name, *m.APIKey)
+			e.line("func (*%s) %s() {}\n", m.Name, map[bool]string{true: "key", false: "value"}[m.key()])
 		}
 		e.line("func (*%s) VersionRange() (lowest, highest int16) { return %d, %d }\n", m.Name, m.ValidVersions.lo, m.ValidVersions.hi)
 		e.line("func (m *%s) AppendTo(dst []byte, version int16) []byte { return m.appendTo(dst, version) }\n", m.Name)
 		end := "r.Done()"
-		if !metadata {
+		if kind != metadata {
 			e.line("// ReadFrom ignores what follows the fields of its version, as Kafka does: a newer writer may have added some.")
 			end = "r.Err()"
 		}
@@ -39,12 +51,15 @@ func emitRecords(pkg string, messages []*message, metadata bool) (string, error)
 		e.line("r := protocol.NewReader(b)\nm.readFrom(&r, version)\nreturn %s\n}\n", end)
 		e.codec(&structure{Name: "", Fields: m.Fields})
 		for _, s := range m.order {
-			e.structDecl(s, metadata)
+			e.structDecl(s, kind)
 			e.codec(s)
 		}
 		out.WriteString(e.String())
 	}
-	if metadata {
+	switch kind {
+	case coordinator:
+		emitTypes(&out, messages)
+	case metadata:
 		out.WriteString("// newRecord makes an empty record of a key; nil for a key that Kafka 4.4 does not know.\nfunc newRecord(key int16) Record {\nswitch key {\n")
 		for _, m := range messages {
 			fmt.Fprintf(&out, "case %d: return New%s()\n", *m.APIKey, m.Name)
@@ -56,6 +71,31 @@ func emitRecords(pkg string, messages []*message, metadata bool) (string, error)
 		out.WriteString("}\n")
 	}
 	return out.String(), checkSupported(messages)
+}
+
+// key says that the message is the key of a coordinator's record, not the value.
+func (m *message) key() bool { return m.Type == "coordinator-key" }
+
+// emitTypes writes what leads from a coordinator's record type to its key, value and name.
+func emitTypes(out *strings.Builder, messages []*message) {
+	for _, part := range []string{"key", "value"} {
+		name := strings.ToUpper(part[:1]) + part[1:]
+		fmt.Fprintf(out, "// new%s makes the empty %s of a record type; nil for a type that Kafka 4.4 does not know.\n", name, part)
+		fmt.Fprintf(out, "func new%s(recordType int16) %s {\nswitch recordType {\n", name, name)
+		for _, m := range messages {
+			if m.Type == "coordinator-"+part {
+				fmt.Fprintf(out, "case %d: return New%s()\n", *m.APIKey, m.Name)
+			}
+		}
+		out.WriteString("}\nreturn nil\n}\n\n")
+	}
+	out.WriteString("// typeNames are Kafka's names of the record types.\nvar typeNames = map[int16]string{\n")
+	for _, m := range messages {
+		if m.key() {
+			fmt.Fprintf(out, "%d: %q,\n", *m.APIKey, snake(strings.TrimSuffix(m.Name, "Key")))
+		}
+	}
+	out.WriteString("}\n")
 }
 
 // checkSupported refuses what emitted code would get wrong.
@@ -72,8 +112,8 @@ func checkSupported(messages []*message) error {
 					return fmt.Errorf("%s: nullable in some versions only", at)
 				case !tag.empty() && !tag.covers(in):
 					return fmt.Errorf("%s: tagged in some versions only", at)
-				case !tag.empty() && !f.array() && !isPrimitive(f.Type):
-					return fmt.Errorf("%s: a tagged struct", at)
+				case !tag.empty() && !f.array() && !isPrimitive(f.Type) && null.empty():
+					return fmt.Errorf("%s: a tagged struct that is never null", at)
 				}
 			}
 		}
@@ -129,12 +169,17 @@ func (v versions) text() string {
 	return fmt.Sprintf("%d-%d", v.lo, v.hi)
 }
 
-func (e *emitter) structDecl(s *structure, metadata bool) {
+func (e *emitter) structDecl(s *structure, kind kind) {
 	name := e.goStruct(s.Name)
 	if s.Name == "" {
 		e.line("// %s, versions %s.", name, e.m.ValidVersions.text())
-		if metadata {
+		switch {
+		case kind == metadata:
 			e.line("// Key %d, %s.", *e.m.APIKey, snake(name))
+		case kind == coordinator && e.m.key():
+			e.line("// It is the key of record type %d.", *e.m.APIKey)
+		case kind == coordinator:
+			e.line("// It is the value of record type %d.", *e.m.APIKey)
 		}
 	} else {
 		e.line("// %s is a part of %s.", name, e.m.Name)
@@ -151,6 +196,9 @@ func (e *emitter) structDecl(s *structure, metadata bool) {
 		if d := f.defaultText(); d != "" && d != "null" {
 			note += ", default " + d
 		}
+		if f.emptyByDefault() {
+			note += ", default empty"
+		}
 		e.line("%s %s `json:%q` // %s", f.goName(), e.goType(f), strings.ToLower(f.Name[:1])+f.Name[1:], note)
 	}
 	e.line("}\n")
@@ -165,7 +213,12 @@ func (e *emitter) structDecl(s *structure, metadata bool) {
 	}
 	e.line("*m = %s{%s}", name, strings.Join(set, ", "))
 	for _, f := range s.Fields {
-		if !f.array() && !isPrimitive(f.Type) && f.nullable().empty() {
+		switch {
+		case f.emptyByDefault() && f.array():
+			e.line("m.%s = %s{}", f.goName(), e.goType(f))
+		case f.emptyByDefault():
+			e.line("m.%s = New%s()", f.goName(), e.goStruct(f.Type))
+		case !f.array() && !isPrimitive(f.Type) && f.nullable().empty():
 			e.line("m.%s.reset()", f.goName())
 		}
 	}
@@ -253,7 +306,11 @@ func (e *emitter) codec(s *structure) {
 		for _, f := range tags {
 			e.when(f.Versions, func() {
 				e.line("if %s {\ndst = protocol.AppendUvarint(dst, %d)\nmark := len(dst)", e.differs(f), f.Tag)
-				e.appendField(f, flex)
+				if v := "m." + f.goName(); !f.array() && !isPrimitive(f.Type) {
+					e.line("if %s == nil {\ndst = append(dst, 0)\n} else {\ndst = %s.appendTo(append(dst, 1), version)\n}", v, v)
+				} else {
+					e.appendField(f, flex)
+				}
 				e.line("dst = protocol.InsertSize(dst, mark)\n}")
 			})
 		}
@@ -280,11 +337,35 @@ func (e *emitter) codec(s *structure) {
 			}
 			cond = strings.TrimSuffix(fmt.Sprintf("tag == %d && %s", f.Tag, cond), " && true")
 			e.line("case %s:\nr := &value", cond)
-			e.readField(f, flex)
+			if v := "m." + f.goName(); !f.array() && !isPrimitive(f.Type) {
+				e.line("%s = nil\nif r.Uvarint() > 0 {\n%s = new(%s)\n%s.readFrom(r, version)\n}", v, v, e.goElem(f.Type), v)
+			} else {
+				e.readField(f, flex)
+			}
 		}
 		e.line("default:\ncontinue\n}\nr.End(&value)\n}")
 	})
 	e.line("}\n")
+	if e.m.defaulted(s.Name) {
+		e.line("func (m *%s) isDefault() bool {", name)
+		var same []string
+		for _, f := range s.Fields {
+			same = append(same, "!("+e.differs(f)+")")
+		}
+		e.line("return %s\n}\n", strings.Join(same, " && "))
+	}
+}
+
+// defaulted says that the struct is that of a tagged field which is left out when every field has its default.
+func (m *message) defaulted(name string) bool {
+	for _, s := range append([]*structure{{Fields: m.Fields}}, m.order...) {
+		for _, f := range s.Fields {
+			if f.Type == name && f.emptyByDefault() {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // byTag lists the tagged fields in the order of their tags.
@@ -306,6 +387,10 @@ func byTag(fields []*field) []*field {
 func (e *emitter) differs(f *field) string {
 	v := "m." + f.goName()
 	switch {
+	case f.emptyByDefault() && f.array():
+		return v + " == nil || len(" + v + ") > 0"
+	case f.emptyByDefault():
+		return v + " == nil || !" + v + ".isDefault()"
 	case (f.array() || f.Type == "bytes" || f.Type == "records") && f.nullByDefault():
 		return v + " != nil"
 	case f.array() || f.Type == "bytes" || f.Type == "records":
@@ -388,7 +473,11 @@ func (e *emitter) readField(f *field, flex string) {
 		default:
 			e.line("%s = append(%s, %s{})\n%s[len(%s)-1].readFrom(r, version)", v, v, e.goElem(f.elem()), v, v)
 		}
-		e.line("}\n}")
+		if f.emptyByDefault() {
+			e.line("}\n} else {\n%s = nil\n}", v)
+		} else {
+			e.line("}\n}")
+		}
 		return
 	}
 	null := ""

@@ -87,9 +87,13 @@ func (f *field) tagged() versions {
 	return *f.TaggedVersions
 }
 
-// defaultText is the default as text: numbers and booleans may stand in the schema with or without quotes.
+// defaultText is the default as text: numbers and booleans may stand in the schema with or without quotes. A null without
+// quotes is no default: Kafka's own generator then makes an empty list or an empty struct, not null.
 func (f *field) defaultText() string {
 	s := strings.TrimSpace(string(f.Default))
+	if s == "null" {
+		return ""
+	}
 	if unquoted, err := strconv.Unquote(s); err == nil {
 		s = strings.TrimSpace(unquoted)
 	}
@@ -97,6 +101,11 @@ func (f *field) defaultText() string {
 }
 
 func (f *field) nullByDefault() bool { return f.defaultText() == "null" }
+
+// emptyByDefault says that a list or struct may be null but is empty by default.
+func (f *field) emptyByDefault() bool {
+	return !f.nullable().empty() && !f.nullByDefault() && (f.array() || !isPrimitive(f.Type))
+}
 
 // A structure is a named struct: inline in a field, or common to the whole message.
 type structure struct {
@@ -116,7 +125,7 @@ type message struct {
 	LatestVersionUnstable bool         `json:"latestVersionUnstable"`
 	Fields                []*field     `json:"fields"`
 	CommonStructs         []*structure `json:"commonStructs"`
-	path                  string       // where the schema lies in its jar or folder
+	path                  string       // where the schema lies: jar and name in it, or below the folder
 	structs               map[string]*structure
 	order                 []*structure // in the order of first use, the outermost first
 }
@@ -250,7 +259,7 @@ func loadJar(jar string, add func(name string, text []byte) error) error {
 		if err != nil {
 			return err
 		}
-		if err := add(entry.Name, text); err != nil {
+		if err := add(filepath.Base(jar)+"/"+entry.Name, text); err != nil {
 			return err
 		}
 	}
