@@ -45,7 +45,8 @@ type Broker struct {
 	controllerServer *server.Server         // nil without the role
 	// controllerEndpoints are its listeners as other nodes reach them.
 	controllerEndpoints []config.Listener
-	replicas            *replica.Manager // nil without the broker role, as the next two
+	replicas            *replica.Manager // nil without the broker role, as the next three
+	groups              *groups
 	clientServer        *server.Server
 	heart               *heart
 
@@ -111,6 +112,7 @@ func (b *Broker) open() error {
 	}
 	if b.roles.Broker {
 		b.replicas = replica.NewManager(replica.Options{NodeID: b.cfg.NodeID(), Store: b.store, Clocks: b.o.Clocks, Log: room(b.log, "replica"), Config: b.cfg})
+		b.openGroups(life, codecs)
 	}
 	b.images = api.NewImages()
 	if err := b.handle(life); err != nil {
@@ -126,6 +128,7 @@ func (b *Broker) open() error {
 func (b *Broker) publish(img *metadata.Image, delta *metadata.Delta) {
 	if b.replicas != nil {
 		b.replicas.Apply(img, delta)
+		b.groups.publish(img, delta)
 	}
 }
 

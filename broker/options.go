@@ -62,4 +62,5 @@ const (
 	rngController
 	rngClients
 	rngSessions
+	rngGroups
 )

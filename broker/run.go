@@ -92,6 +92,8 @@ func (b *Broker) bringUp(ctx context.Context) error {
 	if err := b.heart.await(ctx, running); err != nil {
 		return err
 	}
+	b.start(clientSide, "group coordinator", b.groups.Run)
+	b.start(clientSide, "group coordinator's high watermarks", b.groups.watch)
 	b.start(clientSide, "client listeners", b.clientServer.Run)
 	b.start(clientSide, "topics on demand", b.dispatcher.Run)
 	b.start(clientSide, "log directories", b.watchDirs)

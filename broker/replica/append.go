@@ -32,7 +32,12 @@ func (a Appended) Required() int64 { return a.LastOffset + 1 }
 // Errors: NOT_LEADER_OR_FOLLOWER, NOT_ENOUGH_REPLICAS (acks=all, nothing was written), KAFKA_STORAGE_ERROR, and those
 // of the log: what is wrong with the records or the producer's sequence.
 func (p *Partition) Append(records []byte, acks int16, o storage.AppendOptions) (Appended, error) {
-	a, flushTo, err := p.appendLocked(records, acks, o)
+	return p.append(records, acks, -1, o)
+}
+
+// append is Append as the leader of one epoch, -1 = of any.
+func (p *Partition) append(records []byte, acks int16, epoch int32, o storage.AppendOptions) (Appended, error) {
+	a, flushTo, err := p.appendLocked(records, acks, epoch, o)
 	if err != nil {
 		return a, err
 	}
@@ -47,11 +52,11 @@ func (p *Partition) Append(records []byte, acks int16, o storage.AppendOptions) 
 }
 
 // appendLocked leaves the high watermark alone when a flush must come first.
-func (p *Partition) appendLocked(records []byte, acks int16, o storage.AppendOptions) (a Appended, flushTo int64, err error) {
+func (p *Partition) appendLocked(records []byte, acks int16, epoch int32, o storage.AppendOptions) (a Appended, flushTo int64, err error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	st := p.state.Load()
-	if err := p.check(st, -1, true); err != nil {
+	if err := p.check(st, epoch, true); err != nil {
 		return a, 0, err
 	}
 	if acks == AcksAll {
