@@ -210,7 +210,7 @@ func (sh *shard[M]) appendLocked(millis int64, r *Result, first int) (base int64
 	o := record.NewOptions()
 	o.Codec, o.Codecs = sh.all.o.Codec, sh.all.o.Codecs
 	if r.Transactional {
-		o.Transactional, o.ProducerID, o.ProducerEpoch = true, r.ProducerID, r.ProducerEpoch
+		o.Transactional, o.ProducerID, o.ProducerEpoch, o.BaseSequence = true, r.ProducerID, r.ProducerEpoch, 0
 	}
 	sh.batch.Reset(o)
 	limit := sh.log.MaxBatch()
