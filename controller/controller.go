@@ -140,6 +140,10 @@ func (c *Controller) Handle(ctx context.Context, call Call, req kmsg.Request) (k
 	if !decides(req) {
 		return nil, kerr.UnsupportedVersion
 	}
+	switch req.(type) {
+	case *kmsg.UpdateFeaturesRequest, *kmsg.ListPartitionReassignmentsRequest:
+		call.Deadline = time.Time{} // Kafka does not look at these two's timeout
+	}
 	r := &request{call: call, req: req, answer: make(chan kmsg.Response, 1)}
 	if !c.post(event{request: r}) {
 		return ErrorResponse(req, kerr.NotController, nil), nil

@@ -37,6 +37,10 @@ func CreatePartitions(s *State, call Call, req *kmsg.CreatePartitionsRequest) De
 			accepted = append(accepted, t)
 		}
 	}
+	if s.additional(accepted) > maxRecordsPerRequest {
+		text := "Excessively large number of additional partitions per request."
+		return Decision{Reply: ErrorResponse(req, kerr.PolicyViolation, &text)}
+	}
 	for _, t := range accepted {
 		records, err := s.createPartitions(t)
 		if err == nil {
@@ -48,6 +52,17 @@ func CreatePartitions(s *State, call Call, req *kmsg.CreatePartitionsRequest) De
 		d.Records = nil
 	}
 	return d
+}
+
+// additional is how many partitions a request would add. Too many of them fail it as a whole.
+func (s *State) additional(asked []*kmsg.CreatePartitionsRequestTopic) int {
+	sum := 0
+	for _, t := range asked {
+		if topic := s.Image.Topics.ByName(t.Topic); topic != nil {
+			sum += max(int(t.Count)-len(topic.Partitions), 0)
+		}
+	}
+	return sum
 }
 
 func (s *State) createPartitions(t *kmsg.CreatePartitionsRequestTopic) ([]metadata.Record, *refusal) {
@@ -66,9 +81,6 @@ func (s *State) createPartitions(t *kmsg.CreatePartitionsRequestTopic) ([]metada
 	if t.Assignment != nil && len(t.Assignment) != add {
 		return nil, refuse(kerr.InvalidReplicaAssignment,
 			"Attempted to add %d additional partition(s), but only %d assignment(s) were specified.", add, len(t.Assignment))
-	}
-	if add > maxRecordsPerRequest {
-		return nil, refuse(kerr.PolicyViolation, "Excessively large number of additional partitions per request.")
 	}
 	factor := len(topic.Partitions[0].Replicas)
 	var sets [][]int32

@@ -21,7 +21,9 @@ func ElectLeaders(s *State, req *kmsg.ElectLeadersRequest) Decision {
 	case 1:
 		kind = electUnclean
 	default:
-		resp.ErrorCode = kerr.InvalidRequest.Code
+		if req.Topics == nil || len(req.Topics) > 0 {
+			resp.ErrorCode = kerr.InvalidRequest.Code
+		}
 		if req.Topics == nil {
 			return d
 		}

@@ -120,6 +120,8 @@ func TestPreferredElections(t *testing.T) {
 	require.Empty(t, resp.Topics[1].Partitions, "those that lead already are not listed when all were asked for")
 	require.Equal(t, int32(1), c.partition("a", 0).Leader)
 	require.Equal(t, kerr.InvalidRequest.Code, elect(7, nil).ErrorCode)
+	require.Equal(t, kerr.InvalidRequest.Code, elect(7, []kmsg.ElectLeadersRequestTopic{{Topic: "a"}}).ErrorCode)
+	require.Zero(t, elect(7, []kmsg.ElectLeadersRequestTopic{}).ErrorCode, "nothing is asked, nothing is wrong")
 }
 
 // A partition reassigned from [1 2 3] to [4]: it ends when 4 is in sync, and the leader epoch rises.

@@ -6,9 +6,10 @@ import (
 )
 
 // ErrorResponse answers a whole request with one error, in the places where Kafka puts it: at the top where the answer
-// has a field there, else on every item. A nil message is the text that Kafka keeps for the code.
+// has a field there, else on every item. A nil message is the text that Kafka keeps for the code;
+// a time-out has none.
 func ErrorResponse(req kmsg.Request, code *kerr.Error, message *string) kmsg.Response {
-	if message == nil {
+	if message == nil && code != kerr.RequestTimedOut {
 		message = &code.Description
 	}
 	resp := req.ResponseKind()

@@ -243,6 +243,21 @@ func TestDeadlineIsKept(t *testing.T) {
 	})
 }
 
+func TestTimeoutsThatKafkaDoesNotLookAtDoNotEndARequest(t *testing.T) {
+	running(t, func(t *testing.T, c *Controller, q *fakeQuorum) {
+		q.lead(1)
+		synctest.Wait()
+		past := Call{Deadline: time.Now().Add(-time.Second)}
+		require.Zero(t, ask[*kmsg.ListPartitionReassignmentsResponse](t, c, past, kmsg.NewPtrListPartitionReassignmentsRequest()).ErrorCode)
+		elect := kmsg.NewPtrElectLeadersRequest()
+		elect.Version = 2
+		elect.Topics = []kmsg.ElectLeadersRequestTopic{{Topic: "a", Partitions: []int32{0}}}
+		late := ask[*kmsg.ElectLeadersResponse](t, c, past, elect)
+		require.Equal(t, kerr.RequestTimedOut.Code, late.ErrorCode)
+		require.Nil(t, late.Topics[0].Partitions[0].ErrorMessage)
+	})
+}
+
 func TestRequestsThatWaitTogetherShareOneBatch(t *testing.T) {
 	running(t, func(t *testing.T, c *Controller, q *fakeQuorum) {
 		// Posted before the election, so that the loop finds all at once.

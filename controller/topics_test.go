@@ -165,6 +165,21 @@ func TestExcessiveRequestsAreRefusedWhole(t *testing.T) {
 	}
 }
 
+func TestTooManyAdditionalPartitionsAreRefusedWhole(t *testing.T) {
+	c := newCluster(t).brokers(1)
+	c.createTopic("a", 1, 1)
+	c.createTopic("b", 1, 1)
+	req := kmsg.NewPtrCreatePartitionsRequest()
+	req.Topics = []kmsg.CreatePartitionsRequestTopic{{Topic: "a", Count: 5_001}, {Topic: "b", Count: 5_002}, {Topic: "nope", Count: 2}}
+	resp := c.do(CreatePartitions(&c.state, Call{}, req)).(*kmsg.CreatePartitionsResponse)
+	require.Len(t, resp.Topics, 3)
+	for _, topic := range resp.Topics {
+		require.Equal(t, kerr.PolicyViolation.Code, topic.ErrorCode)
+		require.Equal(t, "Excessively large number of additional partitions per request.", *topic.ErrorMessage)
+	}
+	require.Len(t, c.state.Image.Topics.ByName("a").Partitions, 1)
+}
+
 func TestRightsToCreateAreAskedPerTopic(t *testing.T) {
 	c := newCluster(t).brokers(1)
 	call := Call{Allowed: func(resource int8, name string, op int8) bool {

@@ -82,9 +82,6 @@ type fetchCall struct {
 }
 
 func (h *Handlers) fetch(c *server.Ctx, req *kmsg.FetchRequest) server.Answer {
-	if unknownIsolation(req.IsolationLevel) {
-		return server.Reply(failedFetch(req, kerr.UnknownServerError.Code))
-	}
 	s := &scratchOf(c).fetch
 	clear(s.hits) // of the answer before: the server has released its bodies
 	s.hits = s.hits[:0]
@@ -110,6 +107,9 @@ func (h *Handlers) fetch(c *server.Ctx, req *kmsg.FetchRequest) server.Answer {
 			f.session, f.epoch, f.wake = session, epoch, session.wake
 			f.keep, f.skip = true, f.read.ReplicaID < 0
 		}
+	}
+	if unknownIsolation(req.IsolationLevel) && f.namesAny() {
+		return server.Reply(failedFetch(req, kerr.UnknownServerError.Code))
 	}
 	if !f.run() {
 		f.drop()
@@ -268,6 +268,23 @@ func (f *fetchCall) sessionError(code int16, id int32) server.Answer {
 	resp := kmsg.NewPtrFetchResponse()
 	resp.Version, resp.ErrorCode, resp.SessionID = f.version, code, id
 	return server.Reply(resp)
+}
+
+// namesAny says whether at least one partition exists: only then does Kafka look at how it is to be read.
+func (f *fetchCall) namesAny() bool {
+	f.lock()
+	defer f.unlock()
+	view := f.h.Data.Replicas.View()
+	for _, part := range f.order() {
+		topic := view.ByName(part.topic)
+		if f.version >= 13 {
+			topic = view.ByID(part.id)
+		}
+		if _, err := topic.Partition(part.index); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // failedFetch fails a request as a whole: at the top, and before v13 on each partition too, which v4-v6 alone show.

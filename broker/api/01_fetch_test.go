@@ -137,6 +137,19 @@ func TestFetchErrors(t *testing.T) {
 	}
 }
 
+func TestFetchOfAnIsolationLevelThatIsNoneFailsOnlyWhereThereIsSomethingToRead(t *testing.T) {
+	r := memRig(t)
+	r.topic("a", 1)
+	ask := func(topic string, epoch int32) *kmsg.FetchResponse {
+		req := fetchRequest(12, fetchAsk{topic: topic})
+		req.IsolationLevel, req.SessionEpoch = 2, epoch
+		return r.fetch(req)
+	}
+	require.Equal(t, kerr.UnknownServerError.Code, ask("a", -1).ErrorCode)
+	require.Zero(t, ask("nope", -1).ErrorCode)
+	require.Equal(t, kerr.FetchSessionIDNotFound.Code, ask("a", 1).ErrorCode, "the session is looked for first")
+}
+
 func TestFetchNamesTheLeader(t *testing.T) {
 	r := memRig(t)
 	r.topic("other", 2, 2)

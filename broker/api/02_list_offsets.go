@@ -56,7 +56,7 @@ func (h *Handlers) listOffsets(c *server.Ctx, req *kmsg.ListOffsetsRequest) *kms
 			}
 			out.Partitions = append(out.Partitions, h.listed(tp, found, err, req.Version))
 		}
-		if len(out.Partitions) > 0 { // a topic without partitions is not answered
+		if len(out.Partitions) > 0 || unknownIsolation(req.IsolationLevel) { // a topic without partitions is not answered
 			resp.Topics = append(resp.Topics, out)
 		}
 	}

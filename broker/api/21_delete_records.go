@@ -57,7 +57,7 @@ func (h *Handlers) deleteRecords(c *server.Ctx, req *kmsg.DeleteRecordsRequest) 
 			h.deleteFrom(topic, d, tp, offset)
 			deletions = append(deletions, d)
 		}
-		if len(out.Partitions) > 0 || len(t.Partitions) == 0 {
+		if len(out.Partitions) > 0 {
 			resp.Topics = append(resp.Topics, out)
 		}
 	}

@@ -37,7 +37,7 @@ func (m *maker) body(msg *wire.Message, version int16) map[string]any {
 func (m *maker) structure(path string, fields []*wire.Field, version int16) map[string]any {
 	all := map[string]any{}
 	for _, f := range fields {
-		if !f.Versions.Has(version) || m.r.IntN(40) == 0 { // sometimes the default
+		if !f.Versions.Has(version) || m.r.IntN(40) == 0 && f.Name != "TimeoutMs" && f.Name != "TopicId" { // sometimes the default
 			continue
 		}
 		if f.Tag >= 0 && m.r.IntN(2) == 0 {
@@ -96,6 +96,9 @@ func (m *maker) value(path string, f *wire.Field, version int16) any {
 		return m.r.IntN(2) == 0
 	case "uuid":
 		if m.r.IntN(4) == 0 {
+			if strings.HasPrefix(path, "Fetch") { // D11
+				return unknownID
+			}
 			return pick(m, wire.ZeroUUID, unknownID)
 		}
 		return fmt.Sprintf("$t%d.id", m.r.IntN(pool))
