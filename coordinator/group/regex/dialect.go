@@ -160,6 +160,9 @@ func (s *scanner) class() string {
 	for first := true; s.rest() != "" && (first || s.rest()[0] != ']'); first = false {
 		switch {
 		case s.rest()[0] == '\\':
+			if strings.HasPrefix(s.rest(), `\x{`) {
+				s.classes += wideClasses
+			}
 			s.escape()
 		case strings.HasPrefix(s.rest(), "[:"):
 			if end := strings.Index(s.rest()[2:], ":]"); end >= 0 {
@@ -169,6 +172,9 @@ func (s *scanner) class() string {
 			s.take(1)
 		default:
 			_, n := utf8.DecodeRuneInString(s.rest())
+			if n > 1 {
+				s.classes += wideClasses
+			}
 			s.take(n)
 		}
 	}

@@ -138,6 +138,8 @@ func TestHostilePatternsAreCheap(t *testing.T) {
 		"large classes":        strings.Repeat(`\pL`, 10_000),
 		"many classes":         strings.Repeat(`[a-z]`, 6_000),
 		"folded classes":       "(?i)" + strings.Repeat("[B-\U0001E942]", 240),
+		"folded ranges":        "(?i)[" + strings.Repeat("B-\U0001E942", 5_000) + "]",
+		"a few folded ranges":  "(?i)[" + strings.Repeat(`B-\x{1E942}`, 24) + "]",
 		"repeated classes":     strings.Repeat(`\pL{1000}`, 240),
 		"repeated repetitions": strings.Repeat("(?:(?:a{10}){10}){10}", 1_500),
 		"repetitions of all":   "(?:" + strings.Repeat("a?", 15_000) + "){1000}",
