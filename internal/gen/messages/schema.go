@@ -230,7 +230,8 @@ func load(dir, classpath string) (map[string]*message, error) {
 		return nil, err
 	}
 	for _, jar := range filepath.SplitList(strings.TrimSpace(string(text))) {
-		if !strings.Contains(filepath.Base(jar), "kafka") {
+		name := filepath.Base(jar)
+		if !strings.Contains(name, "kafka") || strings.HasPrefix(name, "kafka-streams") /* what its clients tell each other */ {
 			continue
 		}
 		if err := loadJar(jar, add); err != nil {
