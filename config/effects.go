@@ -173,6 +173,7 @@ var effects = map[string]string{
 	"OffsetsTopicReplicationFactor":       "Replicas of the offsets topic.",
 	"OffsetsTopicSegmentBytes":            "Segment size of the offsets topic.",
 	"OffsetsTopicCompressionCodec":        "Codec of the offsets topic.",
+	"GroupCoordinatorThreads":             "Partitions of the offsets topic that are loaded at a time.",
 	"OffsetsLoadBufferSize":               "Bytes read at a time while a coordinator loads.",
 	"OffsetsCommitTimeoutMs":              "Longest wait of a commit for its replicas.",
 	"OffsetMetadataMaxBytes":              "Longest text that a commit may carry.",

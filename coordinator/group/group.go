@@ -28,7 +28,7 @@ type Group interface {
 
 	// CheckCommit, CheckFetch and CheckDelete say whether offsets may be committed, read and deleted by the sender.
 	CheckCommit(c OffsetSender) error
-	CheckFetch(memberID string, memberEpoch int32) error
+	CheckFetch(memberID *string, memberEpoch int32) error
 	CheckOffsetDelete() error
 
 	// ExpireFrom says from when on an offset's retention counts: ok is false while offsets do not expire at all.

@@ -1,0 +1,105 @@
+package group
+
+import (
+	"time"
+
+	"github.com/dohle-io/dohle/config"
+	"github.com/dohle-io/dohle/coordinator"
+	"github.com/dohle-io/dohle/internal/clock"
+	"github.com/dohle-io/dohle/metadata"
+	"github.com/dohle-io/dohle/protocol"
+)
+
+// loadedOffsets sets the timer that looks for offsets to expire.
+func (s *State) loadedOffsets(now time.Time) coordinator.Result {
+	return coordinator.Result{Timers: []coordinator.Set{s.nextExpiry(now)}}
+}
+
+func (s *State) nextExpiry(now time.Time) coordinator.Set {
+	return at(timerOffsetExpiry, "", "", now.Add(config.OffsetsRetentionCheckIntervalMs.Get(s.view)))
+}
+
+// expireOffsets deletes the offsets whose retention is over, and the groups that are empty then. What the log does not
+// take is tried again next time.
+func (s *State) expireOffsets(now time.Time) coordinator.Result {
+	millis := clock.Millis(now)
+	retention := int64(config.OffsetsRetentionMinutes.Get(s.view)) * time.Minute.Milliseconds()
+	r := coordinator.Result{Split: true, Timers: []coordinator.Set{s.nextExpiry(now)}}
+	for _, id := range sortedKeys(s.groups) {
+		g := s.groups[id]
+		if !g.Vanishes() {
+			continue
+		}
+		records, all := s.expiredOffsets(g, millis, retention)
+		r.Records = append(r.Records, records...)
+		if all && g.Empty() {
+			r.Records = append(r.Records, g.Tombstones()...)
+		}
+	}
+	r.Refused = func(error) coordinator.Result { return coordinator.Result{Timers: r.Timers} }
+	return r
+}
+
+// expiredOffsets are the tombstones of a group's expired offsets; all says that no other offset is left, written or
+// pending.
+func (s *State) expiredOffsets(g Group, now, retention int64) (records []coordinator.Record, all bool) {
+	id := g.ID()
+	topics := s.offsets.committed[id]
+	all = !s.offsets.hasOpen(id)
+	for _, topic := range sortedKeys(topics) {
+		if g.SubscribedTo(topic) {
+			all = false
+			continue
+		}
+		list := topics[topic].list
+		for i := range list {
+			from, ok := g.ExpireFrom(&list[i])
+			if !ok || !list[i].expired(from, now, retention) || s.offsets.isOpen(id, topic, list[i].Partition) {
+				all = false
+				continue
+			}
+			records = append(records, offsetTombstone(id, topic, list[i].Partition))
+		}
+	}
+	return records, all
+}
+
+// imageForOffsets deletes the offsets of topics that are deleted.
+func (s *State) imageForOffsets(delta *metadata.Delta, _ time.Time) coordinator.Result {
+	r := coordinator.Result{Split: true}
+	for _, c := range delta.Topics().Changes() {
+		if c.Before == nil || c.After != nil {
+			continue
+		}
+		for _, id := range sortedKeys(s.groups) {
+			r.Records = append(r.Records, s.deletedTopic(id, c.Before.Name, c.ID)...)
+		}
+	}
+	return r
+}
+
+// deletedTopic makes the tombstones of a group's offsets of a topic. Offsets without a topic id are of an older release,
+// and taken to be of the topic of that name.
+func (s *State) deletedTopic(group, topic string, id protocol.UUID) []coordinator.Record {
+	var records []coordinator.Record
+	committed := s.offsets.committed[group][topic]
+	if committed != nil {
+		for _, o := range committed.list {
+			if o.TopicID.IsZero() || o.TopicID == id {
+				records = append(records, offsetTombstone(group, topic, o.Partition))
+			}
+		}
+	}
+	for _, open := range s.offsets.openPartitions(group) {
+		if open.topic != topic || committed.get(open.partition) != nil {
+			continue
+		}
+		for _, producer := range s.offsets.open[group][open] {
+			if o := s.offsets.pending[producer].get(group, topic, open.partition); o != nil && (o.TopicID.IsZero() || o.TopicID == id) {
+				records = append(records, offsetTombstone(group, topic, open.partition))
+				break
+			}
+		}
+	}
+	return records
+}
