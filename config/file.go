@@ -216,11 +216,13 @@ func baseName(name string) string {
 
 // checkValues applies every row's type and rule, and asks for the keys without a default.
 func (f *File) checkValues() error {
-	for i := range brokerRows {
-		row := &brokerRows[i]
-		if text, ok := f.values[row.Name]; ok {
-			if err := checkValue(row, text); err != nil {
-				return err
+	for _, rows := range [][]Row{brokerRows, ownRows} {
+		for i := range rows {
+			row := &rows[i]
+			if text, ok := f.values[row.Name]; ok {
+				if err := checkValue(row, text); err != nil {
+					return err
+				}
 			}
 		}
 	}

@@ -90,6 +90,9 @@ func (r *Row) Effect() string {
 	if used[r.Ident] {
 		return effects[r.Ident]
 	}
+	if text, own := ownEffects[r.Name]; own {
+		return text
+	}
 	for _, rows := range [][]Row{topicRows, groupRows} {
 		for i := range rows {
 			row := &rows[i]
@@ -101,8 +104,13 @@ func (r *Row) Effect() string {
 	return ""
 }
 
-// BrokerRow finds a broker key, internal ones included. Nil if Kafka has no such key.
-func BrokerRow(name string) *Row { return find(brokerRows, name) }
+// BrokerRow finds a broker key, internal ones and our own included. Nil if there is no such key.
+func BrokerRow(name string) *Row {
+	if row := find(brokerRows, name); row != nil {
+		return row
+	}
+	return find(ownRows, name)
+}
 
 // DynamicRow finds a key that only dynamic broker configuration knows (the replication throttles).
 func DynamicRow(name string) *Row { return find(dynamicRows, name) }

@@ -30,11 +30,16 @@ type State struct {
 
 	groups  map[string]Group
 	offsets offsets
+
+	topicIndex  topicIndex        // consumer groups by the topics that they subscribe to
+	topicHashes map[string]uint64 // of topics, until they change; soft
+	newTopicsAt int64             // offset of the newest image that brought topics; soft
 }
 
 // NewState returns the state of an empty partition.
 func NewState(env *Environment, partition int32, img *metadata.Image) *State {
-	s := &State{env: env, partition: partition, image: img, groups: map[string]Group{}}
+	s := &State{env: env, partition: partition, image: img, groups: map[string]Group{},
+		topicIndex: topicIndex{}, topicHashes: map[string]uint64{}, newTopicsAt: img.Offset}
 	s.offsets = newOffsets()
 	s.configure()
 	return s
@@ -65,7 +70,7 @@ func (s *State) Expired(t coordinator.Timer, now time.Time) coordinator.Result {
 		return s.expireOffsets(now)
 	case timerJoin, timerSync, timerPendingMember, timerClassicSession:
 		return s.expiredClassic(t, now)
-	case timerConsumerSession, timerConsumerRebalance, timerClassicSync, timerAssignment, timerRegexRefresh:
+	case timerConsumerSession, timerConsumerRebalance, timerClassicJoin, timerClassicSync, timerRegexRefresh:
 		return s.expiredConsumer(t, now)
 	}
 	panic(fmt.Sprintf("group: timer of kind %d", t.Kind))

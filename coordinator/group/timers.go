@@ -15,8 +15,8 @@ const (
 	timerClassicSession                 // classic member, also of a consumer group
 	timerConsumerSession                // consumer group member
 	timerConsumerRebalance              // consumer group member: must have revoked by then
-	timerClassicSync                    // classic member of a consumer group: must join or sync again by then
-	timerAssignment                     // consumer group: the assignment interval has passed
+	timerClassicJoin                    // classic member of a consumer group: must have joined again by then
+	timerClassicSync                    // classic member of a consumer group: must have synced by then
 	timerRegexRefresh                   // consumer group: regular expressions are resolved again
 )
 

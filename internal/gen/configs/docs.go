@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+
+	"github.com/dohle-io/dohle/config"
 )
 
 // docs writes docs/configs.md: every key with type, default, rule, mode and what it does here.
@@ -45,6 +47,15 @@ func (d defs) docs(used []string, effects map[string]string) []byte {
 	section("Topic", "topic", d.Topic)
 	section("Group", "group", d.Group)
 	section("Client metrics", "metrics", d.ClientMetrics)
+	fmt.Fprintf(b, "\n## Dohle's own (%d)\n\nApache Kafka does not have these. DescribeConfigs lists one only when it is asked for by name or set.\n\n", len(config.OwnRows()))
+	b.WriteString("| Key | Type | Default | Rule | Changes | Effect |\n|---|---|---|---|---|---|\n")
+	for _, r := range config.OwnRows() {
+		rule := "-"
+		if r.Min != "" {
+			rule = "at least " + r.Min
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s | %s | %s |\n", r.Name, strings.ToLower(r.Type.String()), r.Default, rule, r.Mode, r.Effect())
+	}
 	return b.Bytes()
 }
 
