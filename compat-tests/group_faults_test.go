@@ -381,7 +381,7 @@ func (g *faultGroup) check(w *writer) {
 		partition int32
 	}
 	owners := map[claim]string{}
-	best := map[int32]int64{}             // highest commit that was acknowledged
+	best := map[int32]int64{}            // highest commit that was acknowledged
 	fresh := map[string]map[int32]bool{} // member -> partitions that it got and has not read from
 	owned := map[string][]int32{}
 	read := map[string]bool{}

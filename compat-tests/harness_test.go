@@ -39,7 +39,7 @@ var (
 func resolved(dir string) func() (string, error) {
 	return sync.OnceValues(func() (string, error) {
 		file := filepath.Join(dir, "classpath.txt")
-		if cp, err := os.ReadFile(file); err == nil && usable(string(cp)) {
+		if cp, err := os.ReadFile(file); err == nil && usable(string(cp)) && !olderThan(file, filepath.Join(dir, "pom.xml")) {
 			return string(cp), nil
 		}
 		if _, err := exec.LookPath("mvn"); err != nil {
@@ -52,6 +52,12 @@ func resolved(dir string) func() (string, error) {
 		cp, err := os.ReadFile(file)
 		return string(cp), err
 	})
+}
+
+func olderThan(file, other string) bool {
+	a, errA := os.Stat(file)
+	b, errB := os.Stat(other)
+	return errA == nil && errB == nil && a.ModTime().Before(b.ModTime())
 }
 
 func usable(cp string) bool {
