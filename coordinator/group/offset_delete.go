@@ -20,20 +20,20 @@ func (c *Coordinator) OffsetDelete(ctx context.Context, _ Caller, req *kmsg.Offs
 	if req.Group == "" {
 		return refuse(kerr.InvalidGroupID.Code)
 	}
-	return ask(ctx, c, req.Group, refuse, func(s *State, t coordinator.Turn) coordinator.Result {
-		g := s.groups[req.Group]
-		if g == nil {
-			return t.Answer(refuse(kerr.GroupIDNotFound.Code))
-		}
-		if err := g.CheckOffsetDelete(); err != nil {
-			return t.Answer(refuse(protocol.CodeOf(err)))
-		}
-		return s.offsetDelete(t, req, g)
-	})
+	return ask(ctx, c, req.Group, refuse, func(s *State, t coordinator.Turn) coordinator.Result { return s.deleteOffsets(t, req) })
 }
 
-func (s *State) offsetDelete(t coordinator.Turn, req *kmsg.OffsetDeleteRequest, g Group) coordinator.Result {
+func (s *State) deleteOffsets(t coordinator.Turn, req *kmsg.OffsetDeleteRequest) coordinator.Result {
 	resp := req.ResponseKind().(*kmsg.OffsetDeleteResponse)
+	g := s.groups[req.Group]
+	if g == nil {
+		resp.ErrorCode = kerr.GroupIDNotFound.Code
+		return t.Answer(resp)
+	}
+	if err := g.CheckOffsetDelete(); err != nil {
+		resp.ErrorCode = protocol.CodeOf(err)
+		return t.Answer(resp)
+	}
 	var records []coordinator.Record
 	for i := range req.Topics {
 		in := &req.Topics[i]

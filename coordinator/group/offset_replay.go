@@ -3,7 +3,52 @@ package group
 import (
 	"github.com/dohle-io/dohle/coordinator"
 	"github.com/dohle-io/dohle/coordinator/group/record"
+	"github.com/dohle-io/dohle/protocol"
 )
+
+// replayCommit is replayOffset for the record that is nearly all of every log: without making strings of names that the
+// state has already. It leaves everything else, and what can't be read, to others.
+func (s *State) replayCommit(r coordinator.Record, at coordinator.Position) bool {
+	k := protocol.NewReader(r.Key)
+	if k.Int16() != commitType || r.Value == nil {
+		return false
+	}
+	group := k.Span(int(k.Int16()))
+	topic := k.Span(int(k.Int16()))
+	partition := k.Int32()
+	v := protocol.NewReader(r.Value)
+	version := v.Int16()
+	if k.Err() != nil || v.Err() != nil || s.offsets.value.ReadFrom(v.Rest(), version) != nil {
+		return false
+	}
+	o := offsetOf(partition, &s.offsets.value, at)
+	if at.ProducerID >= 0 {
+		s.storeOffset(string(group), string(topic), o, at)
+		return true
+	}
+	if list := s.offsets.committed[string(group)][string(topic)]; list != nil {
+		list.put(o)
+		return true
+	}
+	var name string
+	if t := s.image.Topics.ByName(string(topic)); t != nil {
+		name = t.Name // shared by all groups
+	} else {
+		name = string(topic)
+	}
+	s.storeOffset(string(group), name, o, at)
+	return true
+}
+
+// commitType is the record type of OffsetCommitKey.
+const commitType = 1
+
+func offsetOf(partition int32, v *record.OffsetCommitValue, at coordinator.Position) offset {
+	return offset{
+		Partition: partition, Offset: v.Offset, LeaderEpoch: v.LeaderEpoch, Metadata: v.Metadata, CommitTimestamp: v.CommitTimestamp,
+		ExpireTimestamp: v.ExpireTimestamp, TopicID: v.TopicId, RecordOffset: at.Offset,
+	}
+}
 
 // replayOffset applies a commit, or a tombstone of one. A group that commits without members comes into being with its
 // first offset.
@@ -12,10 +57,7 @@ func (s *State) replayOffset(k *record.OffsetCommitKey, v *record.OffsetCommitVa
 		s.removeOffset(k.Group, k.Topic, k.Partition)
 		return
 	}
-	s.storeOffset(k.Group, k.Topic, offset{
-		Partition: k.Partition, Offset: v.Offset, LeaderEpoch: v.LeaderEpoch, Metadata: v.Metadata, CommitTimestamp: v.CommitTimestamp,
-		ExpireTimestamp: v.ExpireTimestamp, TopicID: v.TopicId, RecordOffset: at.Offset,
-	}, at)
+	s.storeOffset(k.Group, k.Topic, offsetOf(k.Partition, v, at), at)
 }
 
 // replayLegacyOffset applies a record of type 0: a commit whose value is of version 0, as Kafka 0.8 wrote it.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dohle-io/dohle/coordinator/group/record"
 	"github.com/dohle-io/dohle/protocol"
 )
 
@@ -33,6 +34,8 @@ type offsets struct {
 	committed offsetStore
 	pending   map[int64]offsetStore             // by producer id: commits of transactions that have not ended
 	open      map[string]map[partitionOf]openBy // by group: who has pending commits for a partition
+
+	value record.OffsetCommitValue // being replayed
 }
 
 // partitionOf names a partition by topic.

@@ -11,6 +11,9 @@ import (
 
 // Replay implements coordinator.Machine. Records of kinds that are not served here are left to who does.
 func (s *State) Replay(r coordinator.Record, at coordinator.Position) error {
+	if s.replayCommit(r, at) {
+		return nil
+	}
 	rec, err := record.Decode(r.Key, r.Value)
 	if err != nil {
 		return err
