@@ -8,6 +8,7 @@ VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null || ech
 BUILD         := CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 PKG           ?= ./...
 KAFKA         := DOHLE_KAFKA_CP=$(CURDIR)/compat-tests/kafka/classpath.txt KAFKA_CLASSPATH=$(CURDIR)/compat-tests/kafka/classpath.txt
+COMPAT        := cd compat-tests && $(GO) run ./cmd/compat
 FUZZTIME      ?= 30s
 
 help: ## list the targets
@@ -19,17 +20,28 @@ run: build ## build and start a broker on 127.0.0.1:9092, no configuration
 build: ## leave one static binary at bin/dohle
 	$(BUILD) -o bin/dohle ./cmd/dohle
 
-test: ## all tests of the module, with the race detector
+test: ## all tests with the race detector, and what Apache Kafka answered asked of a fresh broker
 	$(GO) test -race $(PKG)
+	cd compat-tests && $(GO) test ./cmd/compat ./oracle ./scenario ./wire ./generate ./node
 
 lint: ## golangci-lint, gofmt, and go vet
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(GO) vet ./...
 	$(GO) run $(GOLANGCI) run
 
-compat: build compat-tests/kafka/classpath.txt ## stock clients, Kafka tools and Apache Kafka itself against the binary (RUN=Test…, LONG=1)
+compat: build compat-tests/kafka/classpath.txt ## Apache Kafka and Dohle asked the same; stock clients and Kafka's tools (RUN=Test…, LONG=1)
 	$(if $(RUN),,$(KAFKA) $(GO) test -count 1 -run 'Kafka|Generated|Current' ./controller/quorum ./internal/gen/messages)
-	cd compat-tests && $(GO) test -count 1 -timeout $(if $(LONG),90m,30m) $(if $(RUN),-run $(RUN)) -v ./... 2>&1 | grep -v "^=== "; exit $${PIPESTATUS[0]}
+	$(if $(RUN),,$(COMPAT) run -a kafka -b dohle -generate 10000 -report report)
+	cd compat-tests && COMPAT_PAIR=$(if $(LONG),10000,2000) $(GO) test -count 1 -timeout $(if $(LONG),90m,30m) $(if $(RUN),-run $(RUN)) -v ./... 2>&1 | grep --line-buffered -v "^=== "; exit $${PIPESTATUS[0]}
+
+kafka: ## bring Apache Kafka and make compat-tests/kafka/bin with its shell tools
+	$(COMPAT) kafka install
+
+oracle: compat-tests/kafka/classpath.txt ## ask the real Kafka again: what changed against the recorded answers (UPDATE=1 records them)
+	$(COMPAT) $(if $(UPDATE),record,replay -b kafka) $(if $(ONLY),-only '$(ONLY)')
+
+compatibility: build ## write COMPATIBILITY.md from what is asked and answered
+	$(COMPAT) page
 
 sweep: ## a node ended at every change of its disks, by kill and by power cut (SEED=n)
 	DOHLE_SWEEP=all DOHLE_SEED=$(or $(SEED),1) $(GO) test -count 1 -run TestAnyMomentMayBeTheLast ./broker
@@ -54,4 +66,4 @@ fuzz: ## every fuzz target for FUZZTIME (30s each)
 	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
 	  echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done
 
-.PHONY: help run build test lint bench fuzz compat sweep sim kills generate
+.PHONY: help run build test lint bench fuzz compat kafka oracle compatibility sweep sim kills generate

@@ -205,6 +205,7 @@ func NewDispatcher(rows []API, h *Handlers) *Dispatcher {
 func (a API) bind(d *Dispatcher, run handler) *server.Row {
 	row := &server.Row{Key: a.Key, Name: a.Name, Min: a.Min, Max: a.Max, Pipelined: a.pipelinedRow,
 		Handle: func(c *server.Ctx, req kmsg.Request) server.Answer { return run(d, c, req) }, Unsupported: a.unsupportedFunc}
+	plant(row)
 	return row
 }
 

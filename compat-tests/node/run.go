@@ -2,9 +2,12 @@ package node
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"maps"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,16 +25,67 @@ type Process struct {
 	seen   chan struct{}
 }
 
+// What runs, so that a signal can end exactly that.
+var (
+	mu      sync.Mutex
+	running = map[*Process]bool{}
+	ended   bool
+)
+
+// EndAll ends every process that was started here; none starts afterwards.
+func EndAll() {
+	mu.Lock()
+	ended = true
+	all := slices.Collect(maps.Keys(running))
+	mu.Unlock()
+	together(len(all), func(i int) { all[i].Stop() })
+}
+
+// Ended says whether EndAll was called.
+func Ended() bool {
+	mu.Lock()
+	defer mu.Unlock()
+	return ended
+}
+
+// together calls f for 0…n-1 at once and returns when all are done.
+func together(n int, f func(int)) {
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { f(i) })
+	}
+	all.Wait()
+}
+
+// Pid is the number that the system gave it.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
+// Exited is closed when the process has ended.
+func (p *Process) Exited() <-chan struct{} { return p.exited }
+
 // launch starts a process and returns once it has printed marker.
 func launch(marker, name string, args ...string) (*Process, error) {
 	p := &Process{exited: make(chan struct{}), seen: make(chan struct{}), marker: []byte(marker)}
 	p.cmd = exec.Command(name, args...)
 	p.cmd.Stdout, p.cmd.Stderr = p, p
-	if err := p.cmd.Start(); err != nil {
+	mu.Lock()
+	if ended {
+		mu.Unlock()
+		return nil, errors.New("it was told to end")
+	}
+	err := p.cmd.Start()
+	if err == nil {
+		running[p] = true
+	}
+	mu.Unlock()
+	if err != nil {
 		return nil, err
 	}
 	go func() {
 		p.cmd.Wait()
+		mu.Lock()
+		delete(running, p)
+		mu.Unlock()
 		close(p.exited)
 	}()
 	limit := time.NewTimer(90 * time.Second)

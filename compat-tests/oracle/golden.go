@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dohle-io/dohle/compat-tests/scenario"
 	"github.com/dohle-io/dohle/compat-tests/wire"
 )
 
@@ -46,6 +47,16 @@ func (g *Golden) Save(dir string) error {
 		}
 		if err := os.WriteFile(filepath.Join(dir, file+".jsonl.gz"), b.Bytes(), 0o644); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// Has fails if an instance that the pattern only chooses has no recorded answer.
+func (g *Golden) Has(all []*scenario.Instance, only string) error {
+	for _, inst := range all {
+		if (only == "" || matches(only, inst.Name)) && g.Transcripts[inst.Name] == nil {
+			return fmt.Errorf("%s has no recorded answer: make oracle UPDATE=1 asks for it", inst.Name)
 		}
 	}
 	return nil

@@ -29,6 +29,8 @@ type Report struct {
 	Faults    []string     `json:"faults"`  // scenarios that the reference did not get through
 	NotServed []string     `json:"notServed"`
 
+	ByAPI map[string]int `json:"scenariosByAPI"` // how many scenarios ask each API
+
 	rows map[string]*Row
 }
 
@@ -41,7 +43,7 @@ type Row struct {
 	Differs int    `json:"differs"`
 }
 
-func newReport() *Report { return &Report{rows: map[string]*Row{}} }
+func newReport() *Report { return &Report{rows: map[string]*Row{}, ByAPI: map[string]int{}} }
 
 func (r *Report) row(api string, version int16) *Row {
 	if api == "" {
@@ -70,8 +72,13 @@ func (r *Report) add(a *Transcript, found []Difference, missing []string) {
 			worst[key] = max(worst[key], 1)
 		}
 	}
+	asked := map[string]bool{}
 	for _, s := range a.Steps {
 		r.Requests++
+		if s.API != "" && !asked[s.API] {
+			asked[s.API] = true
+			r.ByAPI[s.API]++
+		}
 		row := r.row(s.API, s.Version)
 		switch worst[fmt.Sprintf("%s %d", s.API, s.Version)] {
 		case 0:
@@ -219,6 +226,6 @@ td.n{text-align:right}code{white-space:pre-wrap;word-break:break-all;font-size:1
 <h2>Requests</h2><table><tr><th>API<th>Version<th>Equal<th>Known<th>Differs</tr>
 {{range .Rows}}<tr{{if .Differs}} class="bad"{{else if .Known}} class="known"{{end}}><td>{{.API}}<td class="n">{{.Version}}<td class="n">{{.Equal}}<td class="n">{{.Known}}<td class="n">{{.Differs}}</tr>
 {{end}}</table>
-{{with .NotServed}}<h2>Not served by B</h2><p>{{range .}}{{.}} {{end}}</p>{{end}}
+{{with .NotServed}}<h2>Not served by B</h2><p>{{range $i, $n := .}}{{if $i}}, {{end}}{{$n}}{{end}}</p>{{end}}
 </html>
 `))

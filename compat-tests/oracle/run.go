@@ -28,7 +28,7 @@ type Options struct {
 	Only       string // pattern of the instances' names, as path.Match without its slashes' meaning; empty: all
 	Controller bool   // both sides have a controller listener
 	Pinned     bool   // known differences must show
-	Workers    int    // how many scenarios at once; 0: six
+	Workers    int    // how many scenarios at once; 0: twelve
 	Progress   func(done, all int)
 }
 
@@ -97,7 +97,7 @@ func Record(all []*scenario.Instance, a Asker, o Options) (*Golden, error) {
 }
 
 // workers ask at once unless Options say otherwise: most of a scenario is waiting.
-const workers = 6
+const workers = 12
 
 // each calls f for 0…n-1, several at once, and returns the first error after all that run have ended.
 func (o Options) each(n int, f func(int) error) error {

@@ -50,26 +50,6 @@ func (s *Side) Probe() error {
 	return nil
 }
 
-// Served are the versions that a side advertises, by key.
-func (s *Side) Served() (map[int16]wire.Range, error) {
-	c, err := wire.Dial(s.Address)
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	answer, err := s.call(c, "ApiVersions", 0, nil)
-	if err != nil {
-		return nil, err
-	}
-	list, _ := answer["ApiKeys"].([]any)
-	served := map[int16]wire.Range{}
-	for _, item := range list {
-		k, _ := item.(map[string]any)
-		served[int16(k["ApiKey"].(int64))] = wire.Range{Min: int16(k["MinVersion"].(int64)), Max: int16(k["MaxVersion"].(int64))}
-	}
-	return served, nil
-}
-
 func (t *talk) createTopic(s *scenario.Step) error {
 	partitions, err := strconv.Atoi(s.Args)
 	if err != nil {
@@ -197,24 +177,4 @@ func (t *talk) cleanUp() {
 	if len(gone) > 0 {
 		t.side.call(c, "DeleteTopics", 5, map[string]any{"TimeoutMs": 20000, "TopicNames": gone})
 	}
-}
-
-// NotServed are the APIs that a advertises and b does not.
-func NotServed(a, b *Side) ([]string, error) {
-	x, err := a.Served()
-	if err != nil {
-		return nil, err
-	}
-	y, err := b.Served()
-	if err != nil {
-		return nil, err
-	}
-	var list []string
-	for _, m := range wire.Requests() {
-		_, inA := x[m.Key]
-		if _, inB := y[m.Key]; inA && !inB {
-			list = append(list, m.Name)
-		}
-	}
-	return list, nil
 }

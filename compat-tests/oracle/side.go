@@ -16,6 +16,8 @@ type Side struct {
 	Controller string // empty: unknown, scenarios that need it are left out
 	Dir        string // its log directory if it was started here, to be masked
 	Pinned     bool   // known differences must show: it is Dohle
+
+	Serves, ServesControllers Served // what it advertised to clients and to controllers, once it was asked
 }
 
 // Bounds of waiting. A broker that closes a connection does so within moments.

@@ -2,8 +2,15 @@
 //
 //	compat run --a kafka --b dohle                 Apache Kafka and Dohle, both started here
 //	compat run --a kafka --b 10.0.0.7:9092         any address may stand on either side
+//	compat run --a kafka --b kafka:4.3.1           two versions of Apache Kafka
 //	compat record                                  keeps what Apache Kafka answers in golden/
 //	compat replay --b dohle                        compares with what is kept, without Java
+//	compat kafka install                           brings Apache Kafka and makes kafka/bin
+//	compat kafka start --nodes 3                   starts it until it is interrupted
+//	compat page                                    writes COMPATIBILITY.md
+//
+// A side is kafka, kafka:VERSION, the folder of an Apache Kafka, dohle, the path of a binary with Dohle's commands, kfake,
+// an address, or an address of clients and one of controllers: host:port,host:port.
 //
 // It ends with 0 when nothing differs that is not explained, with 1 when something does, with 2 when it could not ask.
 package main
@@ -27,6 +34,7 @@ import (
 var errDiffers = errors.New("the two differ")
 
 func main() {
+	endWithSignals()
 	err := run(os.Args[1:])
 	switch {
 	case err == nil:
@@ -47,18 +55,40 @@ type flags struct {
 	only              string
 	generate          int
 	seed              uint64
-	reference         string
+	workers           int
+	nodes             int
+	config, dir       string
+	results, page     string
+}
+
+// commands are what the first words may be, with what each does in a temporary folder.
+var commands = map[string]func(f *flags, temp string) error{
+	"run":           (*flags).compare,
+	"record":        (*flags).record,
+	"replay":        (*flags).replay,
+	"page":          (*flags).writePage,
+	"kafka install": (*flags).installKafka,
+	"kafka start":   (*flags).startKafka,
 }
 
 func run(args []string) error {
+	const say = "say run, record, replay, page, kafka install or kafka start"
 	if len(args) == 0 {
-		return errors.New("say run, record or replay")
+		return errors.New(say)
+	}
+	name, rest := args[0], args[1:]
+	if name == "kafka" && len(rest) > 0 {
+		name, rest = name+" "+rest[0], rest[1:]
+	}
+	command := commands[name]
+	if command == nil {
+		return fmt.Errorf("%q is no command: %s", name, say)
 	}
 	var f flags
-	set := flag.NewFlagSet("compat "+args[0], flag.ContinueOnError)
+	set := flag.NewFlagSet("compat "+name, flag.ContinueOnError)
 	set.StringVar(&f.home.Module, "module", ".", "folder of compat-tests")
 	set.StringVar(&f.home.Dohle, "dohle", "../bin/dohle", "Dohle's binary")
-	set.StringVar(&f.a, "a", "kafka", "first side: kafka, dohle, kfake, or an address; with a controller: client,controller")
+	set.StringVar(&f.a, "a", "kafka", "first side: kafka, kafka:VERSION, dohle, kfake, a path, or an address; with a controller: client,controller")
 	set.StringVar(&f.b, "b", "dohle", "second side")
 	set.StringVar(&f.scenarios, "scenarios", "scenarios", "folder of scenarios")
 	set.StringVar(&f.golden, "golden", "golden", "folder of recorded answers")
@@ -67,41 +97,34 @@ func run(args []string) error {
 	set.StringVar(&f.only, "only", "", "pattern of the scenarios to run, such as 'fetch/*'")
 	set.IntVar(&f.generate, "generate", 0, "how many random requests to compare")
 	set.Uint64Var(&f.seed, "seed", 0, "seed of the random requests; 0 takes one from the clock")
-	set.StringVar(&f.reference, "reference", "Apache Kafka 4.4.0", "what recorded answers are said to be from")
+	set.IntVar(&f.workers, "workers", 0, "how many scenarios at once; 0: 12")
+	set.IntVar(&f.nodes, "nodes", 1, "kafka start: how many nodes, 1 to 9")
+	set.StringVar(&f.config, "config", "", "kafka start: server.properties to start from")
+	set.StringVar(&f.dir, "dir", "", "kafka start: folder of the nodes; empty: a temporary one")
+	set.StringVar(&f.results, "results", "clients/results.json", "page: what the stock clients' runs came to")
+	set.StringVar(&f.page, "page", "../COMPATIBILITY.md", "page: the file to write")
 	set.SetOutput(io.Discard)
-	if err := set.Parse(args[1:]); errors.Is(err, flag.ErrHelp) {
+	if err := set.Parse(rest); errors.Is(err, flag.ErrHelp) {
 		set.SetOutput(os.Stdout)
 		set.PrintDefaults()
 		return nil
 	} else if err != nil {
-		return fmt.Errorf("compat %s -help lists what can be said", args[0])
+		return fmt.Errorf("%w: compat %s -help lists what can be said", err, name)
 	}
 	if set.NArg() > 0 {
 		return fmt.Errorf("%q is not understood: flags only", set.Arg(0))
 	}
-	for _, dir := range []*string{&f.scenarios, &f.golden, &f.rows, &f.home.Dohle} {
+	for _, dir := range []*string{&f.scenarios, &f.golden, &f.rows, &f.home.Dohle, &f.results, &f.page} {
 		if !filepath.IsAbs(*dir) {
 			*dir = filepath.Join(f.home.Module, *dir)
 		}
-	}
-	all, rules, err := f.load()
-	if err != nil {
-		return err
 	}
 	temp, err := os.MkdirTemp("", "compat-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(temp)
-	switch args[0] {
-	case "run":
-		return f.compare(all, rules, temp)
-	case "record":
-		return f.record(all, temp)
-	case "replay":
-		return f.replay(all, rules, temp)
-	}
-	return fmt.Errorf("%q is none of run, record, replay", args[0])
+	return command(&f, temp)
 }
 
 func (f *flags) load() ([]*scenario.Instance, *oracle.Rules, error) {
@@ -120,34 +143,39 @@ func (f *flags) load() ([]*scenario.Instance, *oracle.Rules, error) {
 	return scenario.Expand(list), rules, oracle.CheckRows(rows, rules, list)
 }
 
-func (f *flags) compare(all []*scenario.Instance, rules *oracle.Rules, temp string) error {
-	a, stopA, err := f.side("A", f.a, filepath.Join(temp, "a"))
+func (f *flags) options(controller, pinned bool) oracle.Options {
+	return oracle.Options{Only: f.only, Controller: controller, Pinned: pinned, Workers: f.workers, Progress: progress}
+}
+
+func (f *flags) compare(temp string) error {
+	all, rules, err := f.load()
 	if err != nil {
 		return err
 	}
-	defer stopA()
-	b, stopB, err := f.side("B", f.b, filepath.Join(temp, "b"))
+	sides, stop, err := f.both(temp)
 	if err != nil {
 		return err
 	}
-	defer stopB()
+	defer stop()
+	a, b := sides[0], sides[1]
 	start := time.Now()
-	r, err := oracle.Run(all, rules, a, b, oracle.Options{Only: f.only, Controller: a.Controller != "" && b.Controller != "", Pinned: b.Pinned, Progress: progress})
+	r, err := oracle.Run(all, rules, a, b, f.options(a.Controller != "" && b.Controller != "", b.Pinned && f.a == "kafka"))
 	if err != nil {
 		return err
 	}
-	if f.generate > 0 {
+	fmt.Fprintf(os.Stderr, "scenarios asked in %s\n", time.Since(start).Round(time.Millisecond))
+	if start = time.Now(); f.generate > 0 {
 		if f.seed == 0 {
 			f.seed = uint64(time.Now().UnixNano())
 		}
 		if err := generate.Run(r, rules, a, b, f.generate, f.seed); err != nil {
 			return err
 		}
+		fmt.Fprintf(os.Stderr, "random requests of seed %d asked in %s\n", f.seed, time.Since(start).Round(time.Millisecond))
 	}
 	if r.NotServed, err = oracle.NotServed(a, b); err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "asked in %s\n", time.Since(start).Round(time.Millisecond))
 	return f.conclude(r, a.Name, b.Name)
 }
 
@@ -158,6 +186,7 @@ func (f *flags) conclude(r *oracle.Report, a, b string) error {
 		if err := r.Save(f.report); err != nil {
 			return err
 		}
+		fmt.Printf("report: %s\n", filepath.Join(f.report, "report.html"))
 	}
 	if r.Scenarios == 0 && r.Generated == 0 {
 		return errors.New("no scenario was run")
@@ -168,13 +197,17 @@ func (f *flags) conclude(r *oracle.Report, a, b string) error {
 	return nil
 }
 
-func (f *flags) record(all []*scenario.Instance, temp string) error {
+func (f *flags) record(temp string) error {
+	all, _, err := f.load()
+	if err != nil {
+		return err
+	}
 	a, stop, err := f.side("A", f.a, filepath.Join(temp, "a"))
 	if err != nil {
 		return err
 	}
 	defer stop()
-	g, err := oracle.Record(all, a, oracle.Options{Only: f.only, Controller: true, Progress: progress})
+	g, err := oracle.Record(all, a, f.options(true, false))
 	if err != nil {
 		return err
 	}
@@ -190,7 +223,7 @@ func (f *flags) record(all []*scenario.Instance, temp string) error {
 			}
 		}
 	}
-	g.Reference = f.reference
+	g.Reference = a.Name
 	if err := g.Save(f.golden); err != nil {
 		return err
 	}
@@ -198,27 +231,46 @@ func (f *flags) record(all []*scenario.Instance, temp string) error {
 	return nil
 }
 
-func (f *flags) replay(all []*scenario.Instance, rules *oracle.Rules, temp string) error {
-	g, err := oracle.LoadGolden(f.golden)
+func (f *flags) replay(temp string) error {
+	r, reference, b, err := f.ask(temp)
 	if err != nil {
 		return err
+	}
+	return f.conclude(r, reference, b.Name)
+}
+
+// ask compares side B with what is recorded. The side that is returned has ended.
+func (f *flags) ask(temp string) (*oracle.Report, string, *oracle.Side, error) {
+	all, rules, err := f.load()
+	if err != nil {
+		return nil, "", nil, err
+	}
+	g, err := oracle.LoadGolden(f.golden)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	if err := g.Has(all, f.only); err != nil {
+		return nil, "", nil, err
 	}
 	b, stop, err := f.side("B", f.b, filepath.Join(temp, "b"))
 	if err != nil {
-		return err
+		return nil, "", nil, err
 	}
 	defer stop()
 	start := time.Now()
-	r, err := oracle.Run(all, rules, g, b, oracle.Options{Only: f.only, Controller: b.Controller != "", Pinned: b.Pinned, Progress: progress})
+	r, err := oracle.Run(all, rules, g, b, f.options(b.Controller != "", b.Pinned))
 	if err != nil {
-		return err
+		return nil, "", nil, err
 	}
-	fmt.Fprintf(os.Stderr, "asked in %s\n", time.Since(start).Round(time.Millisecond))
-	return f.conclude(r, g.Reference+" (recorded)", b.Name)
+	fmt.Fprintf(os.Stderr, "scenarios asked in %s\n", time.Since(start).Round(time.Millisecond))
+	if b.Serves, b.ServesControllers, err = b.Advertised(); err != nil {
+		return nil, "", nil, err
+	}
+	return r, g.Reference + " (recorded)", b, nil
 }
 
 func progress(done, all int) {
-	if done%100 == 0 || done == all {
+	if done%500 == 0 || done == all {
 		fmt.Fprintf(os.Stderr, "%d of %d\n", done, all)
 	}
 }

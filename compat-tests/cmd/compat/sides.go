@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -12,39 +13,56 @@ import (
 
 // side starts what a word names, or takes it for an address.
 func (f *flags) side(letter, what, dir string) (*oracle.Side, func(), error) {
-	var n *node.Node
+	var nodes []*node.Node
 	var err error
 	s := &oracle.Side{}
 	stop := func() {}
-	switch what {
-	case "kafka":
-		n, err = f.home.Kafka(dir)
-		s.Name = "Apache Kafka (" + letter + ")"
-	case "dohle":
-		n, err = f.home.Broker(dir)
-		s.Name, s.Pinned = "Dohle ("+letter+")", true
-	case "kfake":
+	plan := node.Plan{Dir: dir}
+	kind, version, _ := strings.Cut(what, ":")
+	info, noPath := os.Stat(what)
+	switch {
+	case what == "kafka":
+		if version, err = f.home.Version(); err == nil {
+			nodes, err = f.home.Kafka(plan, "")
+		}
+		s.Name = "Apache Kafka " + version
+	case kind == "kafka" && strings.Contains(version, "."):
+		nodes, err = f.home.Kafka(plan, version)
+		s.Name = "Apache Kafka " + version
+	case what == "dohle":
+		nodes, err = f.home.Broker(plan)
+		s.Name, s.Pinned = "Dohle", true
+	case what == "kfake":
 		c, err := kfake.NewCluster(kfake.NumBrokers(1))
 		if err != nil {
 			return nil, nil, err
 		}
-		s.Name, s.Address, stop = "kfake ("+letter+")", c.ListenAddrs()[0], c.Close
+		s.Name, s.Address, stop = "kfake", c.ListenAddrs()[0], c.Close
+	case noPath == nil && info.IsDir():
+		nodes, err = f.home.Kafka(plan, what)
+		s.Name = "Apache Kafka in " + what
+	case noPath == nil:
+		home := f.home
+		home.Dohle = what
+		nodes, err = home.Broker(plan)
+		s.Name = what
 	default:
 		s.Address, s.Controller, _ = strings.Cut(what, ",")
 		s.Name = s.Address
 		if !strings.Contains(s.Address, ":") {
-			return nil, nil, fmt.Errorf("side %s: %q is neither kafka, dohle, kfake nor an address host:port", letter, what)
+			return nil, nil, fmt.Errorf("side %s: %q is neither kafka, kafka:VERSION, dohle, kfake, a path, nor an address host:port", letter, what)
 		}
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("side %s: %w", letter, err)
 	}
-	if n != nil {
-		s.Address, s.Controller, s.Dir, stop = n.Address, n.Controller, n.Dir, n.Stop
+	if nodes != nil {
+		n := nodes[0]
+		s.Address, s.Controller, s.Dir, stop = n.Address, n.Controller, n.Dir, func() { node.Stop(nodes) }
 	}
 	if err := s.Probe(); err != nil {
 		stop()
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("side %s: %w", letter, err)
 	}
 	return s, stop, nil
 }
