@@ -174,6 +174,7 @@ func (b *Broker) handle(life int64) error {
 	if !b.roles.Broker {
 		return nil
 	}
+	b.handlers.Groups = b.groups
 	list, err := b.cfg.AdvertisedListeners()
 	if err == nil {
 		list, err = b.bound.advertised(list)

@@ -44,7 +44,7 @@ func pictured(t testing.TB, props map[string]string, more ...metadata.Record) *D
 		&metadata.RegisterBrokerRecord{BrokerId: 3, BrokerEpoch: 3, EndPoints: ends("PLAINTEXT", "three", 9003), Fenced: true},
 		&metadata.RegisterBrokerRecord{BrokerId: 4, BrokerEpoch: 4, EndPoints: ends("INTERNAL", "four-i", 9104)},
 	}
-	h := &Handlers{NodeID: 1, ClusterID: "the-cluster", Config: file, Images: NewImages(), Quorum: stubQuorum{}}
+	h := &Handlers{NodeID: 1, ClusterID: "the-cluster", Config: file, Images: NewImages(), Quorum: stubQuorum{}, Groups: leaderless(file)}
 	h.Images.Publish(imageOf(t, append(records, more...)...))
 	return NewDispatcher(Table, h)
 }

@@ -60,7 +60,16 @@ func (d *Dispatcher) createMissing(c *server.Ctx, req *kmsg.MetadataRequest, img
 			missing = append(missing, name)
 		}
 	}
-	if len(missing) == 0 || !config.AutoCreateTopicsEnable.Get(d.h.layers(img).View()) || !d.creations.soon(c, missing) {
+	if len(missing) == 0 || !config.AutoCreateTopicsEnable.Get(d.h.layers(img).View()) {
+		return img
+	}
+	return d.createAndWait(c, missing, img)
+}
+
+// createAndWait has topics created and waits for them for createPatience. It returns the newest image, img when nobody
+// creates topics here.
+func (d *Dispatcher) createAndWait(c *server.Ctx, missing []string, img *metadata.Image) *metadata.Image {
+	if !d.creations.soon(c, missing) {
 		return img
 	}
 	c.Park()

@@ -30,6 +30,7 @@ type Handlers struct {
 	Quorum    QuorumNode     // the metadata log; on every node
 	Store     *storage.Store // log directories
 
+	Groups      Groups           // the group coordinator; nil without the broker role
 	Controllers ControllerClient // the way to the active controller
 	Controller  Decider          // this node's controller, active or not
 	Rand        *SharedRand      // client instance ids; nil = a fixed seed

@@ -61,7 +61,7 @@ func wiredRig(t testing.TB) (*dataRig, *Dispatcher, *stubController) {
 	file, err := config.NewStatic(map[string]string{"node.id": "1", "process.roles": "broker", "controller.listener.names": "CONTROLLER",
 		"controller.quorum.bootstrap.servers": "localhost:1", "listeners": "PLAINTEXT://localhost:9092", "log.dirs": "/data"})
 	require.NoError(t, err)
-	h.Config = file
+	h.Config, h.Groups = file, leaderless(file)
 	h.Images.Publish(r.img)
 	d := NewDispatcher(Table, h)
 	h.Controllers = loop{d}

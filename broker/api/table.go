@@ -17,6 +17,11 @@ var Table = []API{
 	fetch.onControllerListener(quorumRequest), // 1
 	listOffsets,                // 2
 	metadataRow,                // 3
+	offsetCommit,               // 8
+	offsetFetch,                // 9
+	findCoordinator,            // 10
+	describeGroups,             // 15
+	listGroups,                 // 16
 	apiVersions,                // 18
 	createTopics,               // 19
 	deleteTopics,               // 20
@@ -27,9 +32,11 @@ var Table = []API{
 	alterConfigs,               // 33
 	describeLogDirs,            // 35
 	createPartitions,           // 37
+	deleteGroups,               // 42
 	electLeaders,               // 43
 	incrementalAlterConfigs,    // 44
 	listPartitionReassignments, // 46
+	offsetDelete,               // 47
 	vote,                       // 52
 	beginQuorumEpoch,           // 53
 	endQuorumEpoch,             // 54

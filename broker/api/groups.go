@@ -1,0 +1,75 @@
+package api
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/dohle-io/dohle/broker/server"
+	"github.com/dohle-io/dohle/coordinator/group"
+)
+
+// Groups is what handlers ask of the group coordinator; *group.Coordinator is one. Each method answers in Kafka's terms,
+// also when this node is not the coordinator, and may wait: for members, or until what it wrote is committed.
+type Groups interface {
+	PartitionFor(group string) int32
+
+	OffsetCommit(ctx context.Context, by group.Caller, req *kmsg.OffsetCommitRequest) *kmsg.OffsetCommitResponse
+	OffsetFetch(ctx context.Context, by group.Caller, req *kmsg.OffsetFetchRequest) *kmsg.OffsetFetchResponse
+	OffsetDelete(ctx context.Context, by group.Caller, req *kmsg.OffsetDeleteRequest) *kmsg.OffsetDeleteResponse
+	ListGroups(ctx context.Context, by group.Caller, req *kmsg.ListGroupsRequest) *kmsg.ListGroupsResponse
+	DescribeGroups(ctx context.Context, by group.Caller, req *kmsg.DescribeGroupsRequest) *kmsg.DescribeGroupsResponse
+	DeleteGroups(ctx context.Context, by group.Caller, req *kmsg.DeleteGroupsRequest) *kmsg.DeleteGroupsResponse
+}
+
+// groupOperations are what a caller may do with a group when there is no authorizer: READ 3, DELETE 6, DESCRIBE 8,
+// DESCRIBE_CONFIGS 10, ALTER_CONFIGS 11.
+const groupOperations int32 = 1<<3 | 1<<6 | 1<<8 | 1<<10 | 1<<11
+
+// askGroups parks c and lets ask wait in its name. The context ends when the server stops: whoever waits is told
+// NOT_COORDINATOR, and looks for the next one. req's byte slices must not alias the frame any more.
+func askGroups[Q kmsg.Request, P kmsg.Response](c *server.Ctx, req Q, ask func(context.Context, group.Caller, Q) P) P {
+	c.Park()
+	return ask(newGroupWait(c), caller(c), req)
+}
+
+func caller(c *server.Ctx) group.Caller {
+	id := ""
+	if c.Header.ClientID != nil {
+		id = *c.Header.ClientID
+	}
+	return group.NewCaller(id, c.Client)
+}
+
+// groupWait is a request's context that also ends when the server begins to stop. It has no goroutine of its own: the
+// coordinator waits on Done alone, so whichever of the two channels can be watched longer must be the one. A stop closes
+// Stopping before it cancels the context, and a client that goes away does not end the context.
+type groupWait struct {
+	context.Context
+	stopping <-chan struct{}
+}
+
+func newGroupWait(c *server.Ctx) context.Context {
+	ctx := c.Context
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	stopping := c.Stopping()
+	if stopping == nil {
+		return ctx
+	}
+	return groupWait{ctx, stopping}
+}
+
+// Done implements context.Context.
+func (w groupWait) Done() <-chan struct{} { return w.stopping }
+
+// Err implements context.Context.
+func (w groupWait) Err() error {
+	select {
+	case <-w.stopping:
+		return context.Canceled
+	default:
+		return w.Context.Err()
+	}
+}
