@@ -39,6 +39,7 @@ var used = map[string]bool{
 	"GroupConsumerAssignors":                      true,
 	"GroupConsumerMaxSize":                        true,
 	"GroupConsumerRegexRefreshIntervalMs":         true,
+	"GroupCoordinatorRebalanceProtocols":          true,
 	"GroupCoordinatorThreads":                     true,
 	"IndexIntervalBytes":                          true,
 	"InterBrokerListenerName":                     true,

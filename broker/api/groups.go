@@ -20,6 +20,9 @@ type Groups interface {
 	ListGroups(ctx context.Context, by group.Caller, req *kmsg.ListGroupsRequest) *kmsg.ListGroupsResponse
 	DescribeGroups(ctx context.Context, by group.Caller, req *kmsg.DescribeGroupsRequest) *kmsg.DescribeGroupsResponse
 	DeleteGroups(ctx context.Context, by group.Caller, req *kmsg.DeleteGroupsRequest) *kmsg.DeleteGroupsResponse
+
+	ConsumerGroupHeartbeat(ctx context.Context, by group.Caller, req *kmsg.ConsumerGroupHeartbeatRequest) *kmsg.ConsumerGroupHeartbeatResponse
+	ConsumerGroupDescribe(ctx context.Context, by group.Caller, req *kmsg.ConsumerGroupDescribeRequest) *kmsg.ConsumerGroupDescribeResponse
 }
 
 // groupOperations are what a caller may do with a group when there is no authorizer: READ 3, DELETE 6, DESCRIBE 8,

@@ -251,3 +251,17 @@ func TestFindCoordinator(t *testing.T) {
 	require.Len(t, waiting, 1, "it is on the list to be created, whatever auto.create.topics.enable says")
 	assert.Equal(t, []string{"__consumer_offsets"}, waiting[0].names)
 }
+
+func TestConsumerGroupsMustBeConfiguredAndFinalized(t *testing.T) {
+	code := func(d *Dispatcher) []int16 {
+		beat := kmsg.NewPtrConsumerGroupHeartbeatRequest()
+		describe := kmsg.NewPtrConsumerGroupDescribeRequest()
+		describe.Groups = []string{"g"}
+		return []int16{put[*kmsg.ConsumerGroupHeartbeatResponse](t, d, "PLAINTEXT", false, beat).ErrorCode,
+			put[*kmsg.ConsumerGroupDescribeResponse](t, d, "PLAINTEXT", false, describe).Groups[0].ErrorCode}
+	}
+	unsupported := kerr.UnsupportedVersion.Code
+	assert.NotContains(t, code(pictured(t, nil)), unsupported)
+	assert.Equal(t, []int16{unsupported, unsupported}, code(pictured(t, map[string]string{"group.coordinator.rebalance.protocols": "classic"})))
+	assert.Equal(t, []int16{unsupported, unsupported}, code(pictured(t, nil, &metadata.FeatureLevelRecord{Name: metadata.FeatureGroupVersion})))
+}

@@ -51,6 +51,8 @@ var Table = []API{
 	brokerHeartbeat,            // 63
 	unregisterBroker,           // 64
 	allocateProducerIDs,        // 67
+	consumerGroupHeartbeat,     // 68
+	consumerGroupDescribe,      // 69
 	controllerRegistration,     // 70
 	getTelemetrySubscriptions,  // 71
 	assignReplicasToDirs,       // 73
