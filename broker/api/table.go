@@ -56,6 +56,7 @@ var Table = []API{
 	controllerRegistration,     // 70
 	getTelemetrySubscriptions,  // 71
 	assignReplicasToDirs,       // 73
+	listConfigResources,        // 74
 	describeTopicPartitions,    // 75
 }
 
