@@ -2,14 +2,19 @@ package coordinator
 
 import "unicode/utf16"
 
-// PartitionFor is the partition of an internal topic that a key belongs to: Java's String.hashCode, its sign bit cleared,
-// modulo the number of partitions (quirk Q13).
+// PartitionFor is the partition of an internal topic that a key belongs to: its hash, the sign bit cleared, modulo the
+// number of partitions (quirk Q13).
 func PartitionFor(key string, partitions int32) int32 {
 	if partitions <= 0 {
 		return 0
 	}
+	return (JavaHash(key) & 0x7fffffff) % partitions
+}
+
+// JavaHash is Java's String.hashCode.
+func JavaHash(s string) int32 {
 	var hash int32
-	for _, r := range key {
+	for _, r := range s {
 		if r < 0x10000 {
 			hash = 31*hash + r
 			continue
@@ -17,5 +22,5 @@ func PartitionFor(key string, partitions int32) int32 {
 		high, low := utf16.EncodeRune(r)
 		hash = 31*(31*hash+high) + low
 	}
-	return (hash & 0x7fffffff) % partitions
+	return hash
 }

@@ -1,21 +1,96 @@
 package group
 
 import (
-	"time"
+	"fmt"
+	"strings"
 
 	"github.com/dohle-io/dohle/coordinator"
 	"github.com/dohle-io/dohle/coordinator/group/record"
 )
 
-// classicGroup is a group of the classic protocol: members choose a protocol and one of them assigns.
-type classicGroup struct{ Group }
+// classicGroup is a group of the classic protocol: members choose a protocol and one of them assigns. A group that has
+// only offsets is one too, with nothing written about it.
+type classicGroup struct {
+	id string
 
-func (s *State) loadedClassic(*classicGroup, time.Time) coordinator.Result {
-	return coordinator.Result{}
+	// written is the newest record of the group; nil = none. It is hard state, and all of it.
+	written *record.GroupMetadataValue
+
+	// soft is the round that the members are in. It starts from what is written and runs ahead of it until the leader's
+	// assignment is written. Nil = nobody asked since the group was replayed.
+	soft *classicRound
 }
-func (s *State) expiredClassic(coordinator.Timer, time.Time) coordinator.Result {
-	return coordinator.Result{}
+
+// newSimpleGroup makes the group of a consumer that commits without being a member: an empty classic group without a
+// protocol.
+func (s *State) newSimpleGroup(id string) Group { return &classicGroup{id: id} }
+
+// round is the round of the group, made from what is written when there is none.
+func (g *classicGroup) round() *classicRound {
+	if g.soft == nil {
+		g.soft = roundOf(g.id, g.written)
+	}
+	return g.soft
 }
-func (s *State) replayClassicGroup(*record.GroupMetadataKey, *record.GroupMetadataValue, coordinator.Position) error {
+
+// replayClassicGroup applies a group's record. What the members do meanwhile is not touched: a record that was written
+// now says what the round has come to.
+func (s *State) replayClassicGroup(k *record.GroupMetadataKey, v *record.GroupMetadataValue, _ coordinator.Position) error {
+	if v == nil {
+		delete(s.groups, k.Group)
+		return nil
+	}
+	g, ok := s.groups[k.Group].(*classicGroup)
+	if !ok {
+		g = &classicGroup{id: k.Group}
+		s.groups[k.Group] = g
+	}
+	g.written = v
 	return nil
+}
+
+// metadataRecord is the group as it is written. assignment gives what each member was assigned.
+func (g *classicRound) metadataRecord(assignment func(*classicMember) []byte) coordinator.Record {
+	v := record.NewGroupMetadataValue()
+	v.ProtocolType, v.Generation, v.Protocol, v.CurrentStateTimestamp = g.protocolType, g.generation, g.protocol, g.since
+	if g.leader != "" {
+		v.Leader = &g.leader
+	}
+	v.Members = make([]record.GroupMetadataValueMemberMetadata, len(g.members))
+	for i, m := range g.members {
+		v.Members[i] = record.GroupMetadataValueMemberMetadata{
+			MemberId: m.id, GroupInstanceId: m.instance, ClientId: m.clientID, ClientHost: m.host,
+			RebalanceTimeout: m.rebalanceMillis, SessionTimeout: m.sessionMillis,
+			Subscription: m.metadata(g.protocol), Assignment: assignment(m),
+		}
+	}
+	return encode(&record.GroupMetadataKey{Group: g.id}, v)
+}
+
+// foundingRecord says that a group exists, before its first generation.
+func (g *classicRound) foundingRecord() coordinator.Record {
+	v := record.NewGroupMetadataValue()
+	v.CurrentStateTimestamp = g.since
+	return encode(&record.GroupMetadataKey{Group: g.id}, v)
+}
+
+// hard is the group's hard state as text, for the comparison of a state with its replayed log.
+func (g *classicGroup) hard() string {
+	v := g.written
+	if v == nil {
+		return "classic, only offsets"
+	}
+	var b strings.Builder
+	text := func(s *string) string {
+		if s == nil {
+			return "-"
+		}
+		return *s
+	}
+	fmt.Fprintf(&b, "classic %q generation %d protocol %s leader %s since %d", v.ProtocolType, v.Generation, text(v.Protocol), text(v.Leader), v.CurrentStateTimestamp)
+	for _, m := range v.Members {
+		fmt.Fprintf(&b, "\n  %s instance %s %s%s %d %d %x %x", m.MemberId, text(m.GroupInstanceId), m.ClientId, m.ClientHost,
+			m.RebalanceTimeout, m.SessionTimeout, m.Subscription, m.Assignment)
+	}
+	return b.String()
 }
