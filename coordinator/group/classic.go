@@ -1,9 +1,6 @@
 package group
 
 import (
-	"fmt"
-	"strings"
-
 	"github.com/dohle-io/dohle/coordinator"
 	"github.com/dohle-io/dohle/coordinator/group/record"
 )
@@ -72,25 +69,4 @@ func (g *classicRound) foundingRecord() coordinator.Record {
 	v := record.NewGroupMetadataValue()
 	v.CurrentStateTimestamp = g.since
 	return encode(&record.GroupMetadataKey{Group: g.id}, v)
-}
-
-// hard is the group's hard state as text, for the comparison of a state with its replayed log.
-func (g *classicGroup) hard() string {
-	v := g.written
-	if v == nil {
-		return "classic, only offsets"
-	}
-	var b strings.Builder
-	text := func(s *string) string {
-		if s == nil {
-			return "-"
-		}
-		return *s
-	}
-	fmt.Fprintf(&b, "classic %q generation %d protocol %s leader %s since %d", v.ProtocolType, v.Generation, text(v.Protocol), text(v.Leader), v.CurrentStateTimestamp)
-	for _, m := range v.Members {
-		fmt.Fprintf(&b, "\n  %s instance %s %s%s %d %d %x %x", m.MemberId, text(m.GroupInstanceId), m.ClientId, m.ClientHost,
-			m.RebalanceTimeout, m.SessionTimeout, m.Subscription, m.Assignment)
-	}
-	return b.String()
 }

@@ -26,7 +26,7 @@ func (c *Coordinator) JoinGroup(ctx context.Context, by Caller, req *kmsg.JoinGr
 	if req.Group == "" {
 		return refuse(req.MemberID, kerr.InvalidGroupID.Code)
 	}
-	if session := millis(req.SessionTimeoutMillis); session < config.GroupMinSessionTimeoutMs.Get(c.env.Config) || session > config.GroupMaxSessionTimeoutMs.Get(c.env.Config) {
+	if session := time.Duration(req.SessionTimeoutMillis) * time.Millisecond; session < config.GroupMinSessionTimeoutMs.Get(c.env.Config) || session > config.GroupMaxSessionTimeoutMs.Get(c.env.Config) {
 		return refuse(req.MemberID, kerr.InvalidSessionTimeout.Code)
 	}
 	return ask(ctx, c, req.Group, func(code int16) *kmsg.JoinGroupResponse { return refuse("", code) }, func(s *State, t coordinator.Turn) coordinator.Result {

@@ -260,8 +260,6 @@ func (g *classicRound) rebalanceTimeout() time.Duration {
 	return millis(longest)
 }
 
-func millis(n int32) time.Duration { return time.Duration(n) * time.Millisecond }
-
 // metadata is the member's subscription under a protocol.
 func (m *classicMember) metadata(protocol *string) []byte {
 	if protocol == nil {
