@@ -217,7 +217,7 @@ func TestDeleteGroupsAnswersInTheOrderAsked(t *testing.T) {
 func TestDeleteOfAGroupWithMembersIsRefused(t *testing.T) {
 	r := newRig(t, nil)
 	r.committed("g", 1)
-	r.state.groups["g"] = stubGroup{simpleGroup: simpleGroup{"g"}, checkDelete: kerr.NonEmptyGroup}
+	r.state.groups["g"] = stubGroup{Group: &classicGroup{id: "g"}, checkDelete: kerr.NonEmptyGroup}
 	_, err := r.state.deletion("g")
 	assert.Equal(t, kerr.NonEmptyGroup, err)
 }

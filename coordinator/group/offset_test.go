@@ -258,8 +258,8 @@ func TestOffsetDelete(t *testing.T) {
 	r := newRig(t, nil)
 	assert.Equal(t, kerr.GroupIDNotFound.Code, r.deleteOffsets("g", "a", 0))
 	r.commit(commitOf(9, "g", map[string]map[int32]int64{"a": {0: 1, 1: 2}}))
-	r.state.groups["s"] = stubGroup{simpleGroup: simpleGroup{"s"}, subscribed: "a", checkOffsets: nil}
-	r.state.groups["busy"] = stubGroup{simpleGroup: simpleGroup{"busy"}, checkOffsets: kerr.NonEmptyGroup}
+	r.state.groups["s"] = stubGroup{Group: &classicGroup{id: "s"}, subscribed: "a", checkOffsets: nil}
+	r.state.groups["busy"] = stubGroup{Group: &classicGroup{id: "busy"}, checkOffsets: kerr.NonEmptyGroup}
 	assert.Zero(t, r.deleteOffsets("g", "a", 0))
 	written := len(r.log)
 	assert.Zero(t, r.deleteOffsets("g", "a", 5), "no offset, no error")
@@ -272,7 +272,7 @@ func TestOffsetDelete(t *testing.T) {
 
 // stubGroup is a group of any state.
 type stubGroup struct {
-	simpleGroup
+	Group
 	state, subscribed         string
 	kind                      Kind
 	members                   bool
@@ -336,7 +336,7 @@ func TestExpiryAsksTheGroup(t *testing.T) {
 		"subscribed": {subscribed: "a", members: true},
 		"open":       {},
 	} {
-		g.simpleGroup = simpleGroup{id}
+		g.Group = &classicGroup{id: id}
 		r.commit(commitOf(9, id, map[string]map[int32]int64{"a": {0: 1}, "b": {0: 1}}))
 		r.state.groups[id] = g
 	}
