@@ -207,7 +207,7 @@ func memberIDs(resp *kmsg.JoinGroupResponse) []string {
 func (g *classicGroup) hard() string {
 	v := g.written
 	if v == nil {
-		return "classic, only offsets"
+		return ""
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "classic %q generation %d protocol %s leader %s since %d", v.ProtocolType, v.Generation, text(v.Protocol), text(v.Leader), v.CurrentStateTimestamp)

@@ -10,7 +10,9 @@ func (s *State) hard() string {
 	var b strings.Builder
 	for _, id := range sortedKeys(s.groups) {
 		if h, ok := s.groups[id].(interface{ hard() string }); ok {
-			fmt.Fprintf(&b, "%s %s\n", id, h.hard())
+			if text := h.hard(); text != "" { // a group that has only offsets
+				fmt.Fprintf(&b, "%s %s\n", id, text)
+			}
 		}
 	}
 	b.WriteString(s.offsets.hard())
