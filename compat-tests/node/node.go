@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
@@ -212,7 +213,19 @@ func isDir(path string) bool {
 
 func execute(name string, args ...string) error {
 	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w: %.2000s", filepath.Base(name), err, out)
+		return fmt.Errorf("%s: %w: %s", filepath.Base(name), err, firstLine(string(out)))
 	}
 	return nil
+}
+
+var escapes = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+// firstLine is the first line of what a program printed that says something.
+func firstLine(out string) string {
+	for line := range strings.Lines(escapes.ReplaceAllString(out, "")) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "SLF4J") && !strings.HasPrefix(line, "WARNING") {
+			return line[:min(len(line), 500)]
+		}
+	}
+	return "it printed nothing"
 }

@@ -35,17 +35,21 @@ func (s *Side) call(c *wire.Conn, api string, version int16, fields map[string]a
 
 // Probe says in one sentence why an address is no Kafka broker.
 func (s *Side) Probe() error {
+	where := s.Address
+	if s.Name != s.Address {
+		where = s.Name + " at " + s.Address
+	}
 	c, err := wire.Dial(s.Address)
 	if err != nil {
-		return fmt.Errorf("%s cannot be reached at %s: %w", s.Name, s.Address, err)
+		return fmt.Errorf("%s cannot be reached: %w", where, err)
 	}
 	defer c.Close()
 	answer, err := s.call(c, "ApiVersions", 0, nil)
 	if err != nil {
-		return fmt.Errorf("%s at %s does not speak Kafka's protocol: %w", s.Name, s.Address, err)
+		return fmt.Errorf("%s does not speak Kafka's protocol: %w", where, err)
 	}
 	if answer["ErrorCode"] != int64(0) {
-		return fmt.Errorf("%s at %s answers ApiVersions with error %v", s.Name, s.Address, answer["ErrorCode"])
+		return fmt.Errorf("%s answers ApiVersions with error %v", where, answer["ErrorCode"])
 	}
 	return nil
 }
