@@ -28,6 +28,7 @@ type asked struct {
 const tools = "org.apache.kafka.tools."
 
 var (
+	ids      = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 	uuids    = regexp.MustCompile(`[A-Za-z0-9_-]{22}`)
 	ports    = regexp.MustCompile(`127\.0\.0\.1:\d+|localhost:\d+`)
 	numbers  = regexp.MustCompile(`\d+(\.\d+)?`)
@@ -121,37 +122,50 @@ func TestKafkaToolsPrintTheSame(t *testing.T) {
 			pipe(t, strings.NewReader(strings.Repeat("a line\n", 100)), "kcat", "-b", n.bootstrap, "-P", "-t", "lines", "-p", fmt.Sprint(p), "-X", "queue.buffering.max.ms=500")
 		}
 	}
+	both := toolPair{dir: dir, kafka: kafka, dohle: dohle, controllers: [2]int{ports[1], ports[3]}}
 	for _, a := range conversation {
-		t.Run(a.tool+" "+a.args, func(t *testing.T) {
-			java, err := jvmArgs()
-			must(t, err)
-			var want, got string
-			var both sync.WaitGroup // two JVMs start on two cores
-			for _, side := range []struct {
-				n          *node
-				controller int
-				text       *string
-			}{{kafka, ports[1], &want}, {dohle, ports[3], &got}} {
-				both.Go(func() {
-					args := strings.NewReplacer("{B}", side.n.bootstrap, "{C}", fmt.Sprintf("127.0.0.1:%d", side.controller), "{D}", dir).Replace(a.args)
-					text, err := a.run(slices.Concat(java, []string{tools + a.tool}, strings.Fields(args)))
-					if err != nil {
-						t.Errorf("asked at %s: %v", side.n.bootstrap, err)
-					}
-					*side.text = text
-				})
-			}
-			both.Wait()
-			if t.Failed() {
-				return
-			}
-			if a.only != nil {
-				a.subset(t, want, got)
-			} else if want != got {
-				t.Errorf("differs.\nApache Kafka:\n%s\nDohle:\n%s", want, got)
-			}
-		})
+		both.ask(t, a)
 	}
+}
+
+// toolPair is two brokers that tools ask the same.
+type toolPair struct {
+	dir          string // {D}
+	kafka, dohle *node
+	controllers  [2]int
+}
+
+// ask runs a tool against both and compares what it prints.
+func (p toolPair) ask(t *testing.T, a asked) {
+	t.Helper()
+	t.Run(a.tool+" "+a.args, func(t *testing.T) {
+		java, err := jvmArgs()
+		must(t, err)
+		var want, got string
+		var both sync.WaitGroup // two JVMs start on two cores
+		for i, side := range []struct {
+			n    *node
+			text *string
+		}{{p.kafka, &want}, {p.dohle, &got}} {
+			both.Go(func() {
+				args := strings.NewReplacer("{B}", side.n.bootstrap, "{C}", fmt.Sprintf("127.0.0.1:%d", p.controllers[i]), "{D}", p.dir, "{L}", filepath.Join(side.n.dir, "data")).Replace(a.args)
+				text, err := a.run(slices.Concat(java, []string{tools + a.tool}, strings.Fields(args)))
+				if err != nil {
+					t.Errorf("asked at %s: %v", side.n.bootstrap, err)
+				}
+				*side.text = text
+			})
+		}
+		both.Wait()
+		if t.Failed() {
+			return
+		}
+		if a.only != nil {
+			a.subset(t, want, got)
+		} else if want != got {
+			t.Errorf("differs.\nApache Kafka:\n%s\nDohle:\n%s", want, got)
+		}
+	})
 }
 
 func (a asked) run(java []string) (string, error) {
@@ -206,9 +220,10 @@ func firstLines(s string, n int) string {
 
 // normal takes out what may differ.
 func (a asked) normal(text string) string {
-	for _, m := range append([]*regexp.Regexp{times, paths, ports, uuids}, a.mask...) {
+	for _, m := range append([]*regexp.Regexp{times, paths, ports, ids, uuids}, a.mask...) {
 		text = m.ReplaceAllString(text, "#")
 	}
+	text = strings.ReplaceAll(text, "}}{", "}}\n{") // formatters write no line ends
 	return spaces.ReplaceAllString(text, " ")
 }
 
