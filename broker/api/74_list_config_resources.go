@@ -68,7 +68,6 @@ func resourceNames(img *metadata.Image, kind int8, listener string) (names []str
 				names = append(names, r.Name)
 			}
 		}
-		slices.Sort(names)
 	}
 	return names
 }
