@@ -14,6 +14,11 @@ import (
 type Groups interface {
 	PartitionFor(group string) int32
 
+	JoinGroup(ctx context.Context, by group.Caller, req *kmsg.JoinGroupRequest) *kmsg.JoinGroupResponse
+	SyncGroup(ctx context.Context, by group.Caller, req *kmsg.SyncGroupRequest) *kmsg.SyncGroupResponse
+	Heartbeat(ctx context.Context, by group.Caller, req *kmsg.HeartbeatRequest) *kmsg.HeartbeatResponse
+	LeaveGroup(ctx context.Context, by group.Caller, req *kmsg.LeaveGroupRequest) *kmsg.LeaveGroupResponse
+
 	OffsetCommit(ctx context.Context, by group.Caller, req *kmsg.OffsetCommitRequest) *kmsg.OffsetCommitResponse
 	OffsetFetch(ctx context.Context, by group.Caller, req *kmsg.OffsetFetchRequest) *kmsg.OffsetFetchResponse
 	OffsetDelete(ctx context.Context, by group.Caller, req *kmsg.OffsetDeleteRequest) *kmsg.OffsetDeleteResponse

@@ -20,6 +20,10 @@ var Table = []API{
 	offsetCommit,               // 8
 	offsetFetch,                // 9
 	findCoordinator,            // 10
+	joinGroup,                  // 11
+	heartbeat,                  // 12
+	leaveGroup,                 // 13
+	syncGroup,                  // 14
 	describeGroups,             // 15
 	listGroups,                 // 16
 	apiVersions,                // 18

@@ -211,6 +211,15 @@ func TestDeleteGroupsAnswersInTheOrderAsked(t *testing.T) {
 		for _, g := range c.OffsetFetch(ctx, Caller{}, fetch).Groups {
 			assert.Empty(t, g.Topics)
 		}
+		c.Resign(0, 9)
+		resp = c.DeleteGroups(ctx, Caller{}, req)
+		for _, g := range resp.Groups {
+			want := kerr.GroupIDNotFound.Code
+			if c.PartitionFor(g.Group) == 0 {
+				want = kerr.NotCoordinator.Code
+			}
+			assert.Equal(t, want, g.ErrorCode, g.Group)
+		}
 	})
 }
 
