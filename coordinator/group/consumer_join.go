@@ -26,8 +26,7 @@ func (d *consumerDecision) findOrMake(id string, create bool) error {
 	switch {
 	case have == nil:
 	case have.Empty():
-		d.write(have.Tombstones()...)
-		d.timers = append(d.timers, d.s.stopClassic(have)...)
+		d.replaces(have)
 	default:
 		return d.upgrade(have)
 	}

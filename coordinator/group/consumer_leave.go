@@ -66,7 +66,7 @@ func (d *consumerDecision) fence(members ...*consumerMember) error {
 	}
 	g := d.g
 	if d.s.downgrades(g, members) {
-		return d.downgrade(members, nil, true)
+		return d.downgrade(members, nil, fmt.Sprintf("group %s becomes a classic group as its last consumer protocol member leaves", g.id))
 	}
 	topics := map[string]subscriberCount{}
 	for name, c := range g.topics {
