@@ -260,3 +260,7 @@ func newConsumerRig(t *testing.T, properties map[string]string) *rig {
 	r.topics(map[string]int32{"a": 4})
 	return r
 }
+
+func resultOf(records ...coordinator.Record) coordinator.Result {
+	return coordinator.Result{Records: records}
+}
