@@ -38,6 +38,7 @@ var used = map[string]bool{
 	"FlushMs":                                     true,
 	"GroupConsumerAssignors":                      true,
 	"GroupConsumerMaxSize":                        true,
+	"GroupConsumerMigrationPolicy":                true,
 	"GroupConsumerRegexRefreshIntervalMs":         true,
 	"GroupCoordinatorRebalanceProtocols":          true,
 	"GroupCoordinatorThreads":                     true,
