@@ -71,7 +71,7 @@ func IncrementalAlterConfigs(s *State, call Call, req *kmsg.IncrementalAlterConf
 	}
 	d.Records = s.clearELRs(d.Records)
 	if req.ValidateOnly {
-		d.Records = nil
+		d.onlyChecked()
 	}
 	return d
 }
@@ -120,7 +120,7 @@ func AlterConfigs(s *State, call Call, req *kmsg.AlterConfigsRequest) Decision {
 	}
 	d.Records = s.clearELRs(d.Records)
 	if req.ValidateOnly {
-		d.Records = nil
+		d.onlyChecked()
 	}
 	return d
 }

@@ -142,6 +142,13 @@ func TestUpdateFeatures(t *testing.T) {
 		require.Equal(t, prefix+test.text, deref(resp.ErrorMessage))
 		require.Equal(t, kerr.InvalidUpdateVersion.Code, resp.ErrorCode)
 	}
+	twice := kmsg.NewPtrUpdateFeaturesRequest()
+	twice.Version = 2
+	twice.FeatureUpdates = []kmsg.UpdateFeaturesRequestFeatureUpdate{{Feature: "group.version", MaxVersionLevel: 9, UpgradeType: 1}, {Feature: "group.version", MaxVersionLevel: 1, UpgradeType: 1}}
+	require.Zero(t, c.do(UpdateFeatures(&c.state, twice)).(*kmsg.UpdateFeaturesResponse).ErrorCode, "the last word counts")
+	old := kmsg.NewPtrUpdateFeaturesRequest()
+	old.FeatureUpdates = []kmsg.UpdateFeaturesRequestFeatureUpdate{{Feature: "group.version", AllowDowngrade: true}}
+	require.Equal(t, kerr.InvalidUpdateVersion.Code, c.do(UpdateFeatures(&c.state, old)).(*kmsg.UpdateFeaturesResponse).ErrorCode, "version 0 never lowers a level")
 	require.Zero(t, update("group.version", 0, 2).ErrorCode)
 	require.Zero(t, c.state.Image.Features.Of("group.version"))
 	require.Zero(t, update("group.version", 1, 1).ErrorCode)

@@ -49,7 +49,7 @@ func CreatePartitions(s *State, call Call, req *kmsg.CreatePartitionsRequest) De
 		answer(t.Topic, err)
 	}
 	if req.ValidateOnly {
-		d.Records = nil
+		d.onlyChecked()
 	}
 	return d
 }

@@ -115,7 +115,7 @@ func CreateTopics(s *State, call Call, req *kmsg.CreateTopicsRequest) Decision {
 		}
 	}
 	if req.ValidateOnly {
-		d.Records = nil
+		d.onlyChecked()
 	}
 	return d
 }

@@ -36,16 +36,18 @@ func UpdateFeatures(s *State, req *kmsg.UpdateFeaturesRequest) Decision {
 	resp.Results = []kmsg.UpdateFeaturesResponseResult{}
 	d := Decision{Reply: resp}
 	proposed := s.finalized()
-	for _, u := range req.FeatureUpdates {
-		proposed[u.Feature] = u.MaxVersionLevel
+	last := map[string]int{} // a feature that is named twice is set once
+	for i, u := range req.FeatureUpdates {
+		proposed[u.Feature], last[u.Feature] = u.MaxVersionLevel, i
 	}
 	var records []metadata.Record
-	for _, u := range req.FeatureUpdates {
+	for i, u := range req.FeatureUpdates {
+		if last[u.Feature] != i {
+			continue
+		}
 		kind := u.UpgradeType
 		if req.Version == 0 {
-			if kind = featureUpgrade; u.AllowDowngrade {
-				kind = featureSafeDowngrade
-			}
+			kind = featureUpgrade // Kafka reads the newer field, and never this version's AllowDowngrade
 		}
 		r, err := s.updateFeature(u.Feature, u.MaxVersionLevel, kind, proposed)
 		if err != nil {

@@ -165,6 +165,16 @@ func TestExcessiveRequestsAreRefusedWhole(t *testing.T) {
 	}
 }
 
+func TestExcessiveBatchesAreFoundWhenOnlyChecked(t *testing.T) {
+	c := newCluster(t).brokers(1)
+	req := kmsg.NewPtrCreateTopicsRequest()
+	req.ValidateOnly = true
+	req.Topics = append(req.Topics, newTopic("a", 9_999, 1))
+	require.False(t, CreateTopics(&c.state, Call{}, req).tooLarge())
+	req.Topics[0].NumPartitions = 10_000
+	require.True(t, CreateTopics(&c.state, Call{}, req).tooLarge(), "the topic is a record too")
+}
+
 func TestTooManyAdditionalPartitionsAreRefusedWhole(t *testing.T) {
 	c := newCluster(t).brokers(1)
 	c.createTopic("a", 1, 1)

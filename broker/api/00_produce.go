@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -12,7 +13,6 @@ import (
 
 	"github.com/dohle-io/dohle/broker/replica"
 	"github.com/dohle-io/dohle/broker/server"
-	"github.com/dohle-io/dohle/protocol"
 	"github.com/dohle-io/dohle/protocol/compress"
 	"github.com/dohle-io/dohle/protocol/record"
 	"github.com/dohle-io/dohle/storage"
@@ -37,8 +37,9 @@ const adminClient = "__admin_client"
 
 // produceScratch is what a connection keeps between its requests.
 type produceScratch struct {
-	parts []producePart
-	seen  map[partKey]int
+	parts  []producePart
+	seen   map[partKey]int
+	topics map[partKey]int // of each topic, where the request names it first
 }
 
 // producePart is one partition of a request on its way.
@@ -131,7 +132,29 @@ func (s *produceScratch) take(req *kmsg.ProduceRequest) []producePart {
 			s.parts = append(s.parts, part)
 		}
 	}
+	if len(req.Topics) > 1 {
+		s.gather(req)
+	}
 	return s.parts
+}
+
+// gather brings the partitions of a topic that is named more than once together, as Kafka answers them.
+func (s *produceScratch) gather(req *kmsg.ProduceRequest) {
+	if s.topics == nil {
+		s.topics = map[partKey]int{}
+	}
+	clear(s.topics)
+	for i := range req.Topics {
+		key := partKey{topic: req.Topics[i].Topic, id: req.Topics[i].TopicID}
+		if _, ok := s.topics[key]; !ok {
+			s.topics[key] = i
+		}
+	}
+	if len(s.topics) == len(req.Topics) {
+		return
+	}
+	first := func(part *producePart) int { return s.topics[partKey{topic: part.topic, id: part.id}] }
+	slices.SortStableFunc(s.parts, func(a, b producePart) int { return first(&a) - first(&b) })
 }
 
 func (s *produceScratch) clear() {
@@ -152,7 +175,7 @@ func (h *Handlers) appendAll(c *server.Ctx, view *replica.View, req *kmsg.Produc
 		case err != nil:
 			part.err = err
 		case batch.IsTransactional():
-			part.refuseTransactional(view, req.Version)
+			part.refuseTransactional(view)
 		case req.Acks != replica.AcksNone && req.Acks != replica.AcksLeader && req.Acks != replica.AcksAll:
 			part.err = kerr.InvalidRequiredAcks
 		case internalTopics[part.name] && !internalAllowed:
@@ -240,19 +263,10 @@ func moreThanOne(rest []byte) error {
 	return kerr.InvalidRecord
 }
 
-// refuseTransactional answers what Kafka's coordinator says about a partition that is in no transaction.
-func (part *producePart) refuseTransactional(view *replica.View, version int16) {
-	if _, err := part.partition(view); err != nil {
-		part.err = err
-		return
-	}
-	switch {
-	case version >= 12: // Kafka would add it; no producer id belongs to the transactional id
+// refuseTransactional answers what Kafka's coordinator says about a transactional id that has no producer id.
+func (part *producePart) refuseTransactional(view *replica.View) {
+	if _, part.err = part.partition(view); part.err == nil {
 		part.err = kerr.InvalidProducerIDMapping
-	case version == 11:
-		part.err = kerr.TransactionAbortable
-	default:
-		part.err, part.custom = protocol.Errorf(kerr.InvalidTxnState, "Partition was not added to the transaction"), true
 	}
 }
 

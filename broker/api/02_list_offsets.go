@@ -32,6 +32,7 @@ func (h *Handlers) listOffsets(c *server.Ctx, req *kmsg.ListOffsetsRequest) *kms
 	view := h.Data.Replicas.View()
 	twice := listedTwice(req)
 	done := map[protocol.TopicPartition]bool{}
+	answered := map[string]int{} // a topic that is named twice is answered once
 	for i := range req.Topics {
 		t := &req.Topics[i]
 		out := kmsg.NewListOffsetsResponseTopic()
@@ -56,7 +57,15 @@ func (h *Handlers) listOffsets(c *server.Ctx, req *kmsg.ListOffsetsRequest) *kms
 			}
 			out.Partitions = append(out.Partitions, h.listed(tp, found, err, req.Version))
 		}
-		if len(out.Partitions) > 0 || unknownIsolation(req.IsolationLevel) { // a topic without partitions is not answered
+		at, again := answered[t.Topic]
+		switch {
+		case unknownIsolation(req.IsolationLevel): // the request itself is repeated
+			resp.Topics = append(resp.Topics, out)
+		case len(out.Partitions) == 0: // a topic without partitions is not answered
+		case again:
+			resp.Topics[at].Partitions = append(resp.Topics[at].Partitions, out.Partitions...)
+		default:
+			answered[t.Topic] = len(resp.Topics)
 			resp.Topics = append(resp.Topics, out)
 		}
 	}

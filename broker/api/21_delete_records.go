@@ -38,12 +38,15 @@ func (h *Handlers) deleteRecords(c *server.Ctx, req *kmsg.DeleteRecordsRequest) 
 			offsets[protocol.TopicPartition{Topic: req.Topics[i].Topic, Partition: p.Partition}] = p.Offset
 		}
 	}
+	size := map[string]int{} // partitions of a topic, wherever the request names it
+	for tp := range offsets {
+		size[tp.Topic]++
+	}
+	answers := map[string]*kmsg.DeleteRecordsResponseTopic{}
+	resp.Topics = make([]kmsg.DeleteRecordsResponseTopic, 0, len(size)) // both lists are kept in place: they are pointed into
 	var deletions []*deletion
 	for i := range req.Topics {
 		t := &req.Topics[i]
-		out := kmsg.NewDeleteRecordsResponseTopic()
-		out.Topic = t.Topic
-		out.Partitions = make([]kmsg.DeleteRecordsResponseTopicPartition, 0, len(t.Partitions)) // kept in place: deletions point into it
 		topic := view.ByName(t.Topic)
 		for _, p := range t.Partitions {
 			tp := protocol.TopicPartition{Topic: t.Topic, Partition: p.Partition}
@@ -52,13 +55,17 @@ func (h *Handlers) deleteRecords(c *server.Ctx, req *kmsg.DeleteRecordsRequest) 
 				continue
 			}
 			delete(offsets, tp)
+			out := answers[t.Topic]
+			if out == nil {
+				resp.Topics = append(resp.Topics, kmsg.DeleteRecordsResponseTopic{Topic: t.Topic,
+					Partitions: make([]kmsg.DeleteRecordsResponseTopicPartition, 0, size[t.Topic])})
+				out = &resp.Topics[len(resp.Topics)-1]
+				answers[t.Topic] = out
+			}
 			out.Partitions = append(out.Partitions, kmsg.DeleteRecordsResponseTopicPartition{Partition: p.Partition})
 			d := &deletion{out: &out.Partitions[len(out.Partitions)-1]}
 			h.deleteFrom(topic, d, tp, offset)
 			deletions = append(deletions, d)
-		}
-		if len(out.Partitions) > 0 {
-			resp.Topics = append(resp.Topics, out)
 		}
 	}
 	if !settleDeletions(deletions) {

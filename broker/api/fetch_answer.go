@@ -38,12 +38,28 @@ func (f *fetchCall) answer(open bool, now int64) server.Answer {
 	return server.Spliced(head, cuts, s.bodies)
 }
 
-// complete answers all partitions, those that do not exist last.
+// complete answers all partitions: those that exist, those of ids that nobody knows, those that do not exist.
 func (f *fetchCall) complete() {
-	for _, unknown := range [2]bool{false, true} {
+	unknown := false
+	for i := range f.s.hits {
+		hit := &f.s.hits[i]
+		if hit.unknown {
+			unknown = true
+			continue
+		}
+		f.add(hit.part, hit)
+	}
+	if unknown {
+		f.eachUnknown(func(hit *fetchHit) { f.add(hit.part, hit) })
+	}
+}
+
+// eachUnknown visits what does not exist, unknown ids first.
+func (f *fetchCall) eachUnknown(visit func(*fetchHit)) {
+	for _, ids := range [2]bool{true, false} {
 		for i := range f.s.hits {
-			if hit := &f.s.hits[i]; hit.unknown == unknown {
-				f.add(hit.part, hit)
+			if hit := &f.s.hits[i]; hit.unknown && ids == (hit.code == kerr.UnknownTopicID.Code) {
+				visit(hit)
 			}
 		}
 	}
@@ -65,11 +81,7 @@ func (f *fetchCall) incremental() {
 		}
 	}
 	if unknown {
-		for i := range f.s.hits {
-			if hit := &f.s.hits[i]; hit.unknown {
-				f.news(hit.part, hit)
-			}
-		}
+		f.eachUnknown(func(hit *fetchHit) { f.news(hit.part, hit) })
 	}
 	if moved {
 		f.session.rotate(func(part *fetchPart) bool { return part.hit > 0 && f.s.hits[part.hit-1].Slice.Len() > 0 })

@@ -3,6 +3,7 @@ package generate
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/dohle-io/dohle/compat-tests/wire"
@@ -10,15 +11,19 @@ import (
 
 // maker makes requests that are valid in form: names and numbers that exist, that do not, and that are at the bounds.
 // What it makes changes nothing that both sides do not change at once: topics are only checked, records are written.
-type maker struct{ r *rand.Rand }
+type maker struct {
+	r   *rand.Rand
+	uid string // in the names of the pool
+}
 
 // pool are the topics that exist, as variables; the first has one partition, the next two, and so on.
 const pool = 4
 
 var (
-	topicNames = []string{"nope", "", "a/b", ".", "..", "nope_2", "__consumer_offsets_not"}
-	configs    = []string{"retention.ms", "cleanup.policy", "segment.bytes", "no.such.key", "flush.ms", "min.insync.replicas", "compression.type", ""}
-	values     = []string{"1", "-1", "0", "compact", "delete", "x", "", "9223372036854775807", "producer", "1000"}
+	topicNames = []string{"nope", "", "a/b", ".", "..", "nope_2", "__consumer_offsets_not", "${x*249}", "${x*250}", "new.a", "new_a", "new-a"}
+	configs    = []string{"retention.ms", "cleanup.policy", "segment.bytes", "no.such.key", "flush.ms", "min.insync.replicas", "compression.type", "max.message.bytes", ""}
+	values     = []string{"1", "-1", "0", "compact", "delete", "x", "", "9223372036854775807", "producer", "1000", "2097152", "compact,delete"}
+	words      = []string{"", "x", "compat", "a.b"} // groups, racks, clients
 	unknownID  = "AAECAwQFBgcICQoLDA0ODw"
 )
 
@@ -34,10 +39,14 @@ func (m *maker) body(msg *wire.Message, version int16) map[string]any {
 	return fields
 }
 
+// given are the fields that are never left out: their defaults are known differences (D5, D11), or make a request do
+// more, or wait longer, than it may.
+var given = []string{"Name", "Index", "Records", "TopicId", "TransactionalId", "TimeoutMs", "MaxWaitMs", "ValidateOnly", "AllowAutoTopicCreation", "Acks", "BrokerId", "TopicNames", "ResourceType", "ClusterId"}
+
 func (m *maker) structure(path string, fields []*wire.Field, version int16) map[string]any {
 	all := map[string]any{}
 	for _, f := range fields {
-		if !f.Versions.Has(version) || m.r.IntN(40) == 0 && f.Name != "TimeoutMs" && f.Name != "TopicId" { // sometimes the default
+		if !f.Versions.Has(version) || m.r.IntN(40) == 0 && !slices.Contains(given, f.Name) { // sometimes the default
 			continue
 		}
 		if f.Tag >= 0 && m.r.IntN(2) == 0 {
@@ -65,7 +74,7 @@ func (m *maker) field(path string, f *wire.Field, version int16) (any, bool) {
 	seen := map[string]bool{}
 	for range pick(m, 0, 1, 1, 1, 2, 3) {
 		v := m.value(here, f, version)
-		if key := keyOf(v); !seen[key] || m.r.IntN(10) == 0 && !strings.HasPrefix(path, "Produce") {
+		if key := keyOf(v); !seen[key] || m.r.IntN(10) == 0 && path != "AlterConfigs" && !strings.HasPrefix(path, "Produce") {
 			seen[key] = true
 			list = append(list, v)
 		}
@@ -119,15 +128,22 @@ func (m *maker) text(path string) any {
 		return pick(m, configs...)
 	case strings.HasSuffix(path, "Configs.Value"):
 		return pick(m, values...)
+	case last == "ResourceName" && m.r.IntN(5) == 0:
+		return pick(m, "1", "1", "", "9", "x") // brokers
 	case last == "ResourceName" || last == "Name" || strings.HasPrefix(last, "Topic"):
-		if m.r.IntN(4) == 0 {
+		switch {
+		case m.r.IntN(20) == 0:
+			return "t0-" + strings.ReplaceAll(m.uid, ".", "_") // collides with $t0
+		case m.r.IntN(4) == 0 || strings.HasPrefix(path, "CreateTopics") && m.r.IntN(4) > 0:
 			return pick(m, topicNames...)
 		}
 		return fmt.Sprintf("$t%d", m.r.IntN(pool))
+	case last == "ClusterId": // never the right one: what brokers ask of each other would be obeyed
+		return "other"
 	case last == "Feature":
 		return pick(m, "metadata.version", "group.version", "transaction.version", "share.version", "nope")
 	}
-	return pick(m, "", "x", "compat", "a.b")
+	return pick(m, words...)
 }
 
 func (m *maker) number(path, kind string) int64 {
@@ -135,12 +151,28 @@ func (m *maker) number(path, kind string) int64 {
 	switch {
 	case strings.HasPrefix(last, "Partition") || last == "Index":
 		return pick[int64](m, 0, 0, 0, 1, 1, 2, 3, 4, -1)
+	case strings.HasSuffix(last, "Epoch") && kind == "int32":
+		return pick[int64](m, -1, -1, -1, -1, 0, 0, 0, 1, -2, 2147483647)
 	case strings.HasSuffix(last, "Epoch"):
 		return pick[int64](m, -1, -1, -1, 0, 0, 1)
-	case strings.Contains(last, "Offset"):
-		return pick[int64](m, 0, 0, 1, 2, 5, 100, -1)
+	case strings.Contains(last, "Offset") && kind == "int64":
+		return pick[int64](m, 0, 0, 0, 1, 2, 5, 100, -1, -2, 9223372036854775807)
 	case last == "Timestamp":
-		return pick[int64](m, -1, -2, -3, -4, -5, 0, 1600000000000, 1600000000001, 9223372036854775807)
+		return pick[int64](m, -1, -2, -3, -4, -5, -6, 0, 1600000000000, 1600000000001, 9223372036854775807, -9223372036854775808)
+	case last == "NumPartitions" || last == "Count":
+		return pick[int64](m, 1, 2, 3, 5, 5, 6, 7, 8, 9, 10, 11, -1, 0, -2, 10000, 2147483647)
+	case last == "ReplicationFactor":
+		return pick[int64](m, 1, 1, 1, -1, -1, 0, 2, -2, 32767)
+	case last == "BrokerIds":
+		return pick[int64](m, 1, 1, 1, 2, -1)
+	case last == "IsolationLevel":
+		return pick[int64](m, 0, 0, 1, 1, 1, 2, -1)
+	case last == "EndpointType" || last == "ElectionType":
+		return pick[int64](m, 0, 1, 1, 2, 3, -1)
+	case last == "MaxVersionLevel":
+		return pick[int64](m, 0, 1, 2, 7, 28, 29, 30, 31, 32, 33, 34, -1, 32767)
+	case last == "UpgradeType":
+		return pick[int64](m, 1, 2, 3, 3, 3, 0, 4)
 	}
 	bounds := map[string][]int64{
 		"int8": {0, 1, 2, 3, -1, 127}, "int16": {0, 1, 2, 3, -1, 32767}, "uint16": {0, 1, 65535},
@@ -189,8 +221,14 @@ func (m *maker) fixed(path string, version int16) (any, bool) {
 		return pick(m, -1, -1, -1, 0, 1), true
 	case "Produce.Acks":
 		return pick(m, -1, 1, -1, 1, 2, -2), true
-	case "Produce.TransactionalId", "InitProducerId.TransactionalId":
+	case "Produce.TransactionalId":
 		return keepDefault, true
+	case "InitProducerId.TransactionalId":
+		return nil, true
+	case "UpdateFeatures.FeatureUpdates":
+		if version == 0 { // it does what it is asked
+			return []any{map[string]any{"Feature": "nope", "MaxVersionLevel": 1}}, true
+		}
 	case "Metadata.AllowAutoTopicCreation":
 		return false, true
 	case "Metadata.Topics":
@@ -202,17 +240,30 @@ func (m *maker) fixed(path string, version int16) (any, bool) {
 	case "DeleteTopics.TopicNames":
 		return []any{pick(m, topicNames...)}, true
 	case "DeleteTopics.Topics":
-		return []any{map[string]any{"Name": pick(m, topicNames...)}}, true
+		list := []any{}
+		for range pick(m, 0, 1, 1, 2) {
+			list = append(list, pick(m, map[string]any{"Name": pick(m, topicNames...)}, map[string]any{"TopicId": unknownID},
+				map[string]any{"Name": "nope", "TopicId": unknownID}, map[string]any{"Name": nil}))
+		}
+		return list, true
+	case "FindCoordinator.KeyType": // K2: no transactions, no share groups
+		return pick(m, 0, 0, 0, 3, -1), true
 	case "UnregisterBroker.BrokerId":
-		return pick(m, 0, 2, 7, -1), true
+		return pick(m, 0, 2, 7, -1, 2147483647), true
+	case "DescribeQuorum.Topics.TopicName":
+		return pick(m, "__cluster_metadata", "__cluster_metadata", "nope"), true
 	case "DescribeTopicPartitions.Topics.Name": // A13
 		return fmt.Sprintf("$t%d", m.r.IntN(pool)), true
 	case "IncrementalAlterConfigs.Resources.Configs.ConfigOperation": // A11
 		return pick(m, 0, 1, 2, 3), true
-	case "DescribeConfigs.Resources.ResourceType", "AlterConfigs.Resources.ResourceType", "IncrementalAlterConfigs.Resources.ResourceType":
-		return 2, true
+	case "AlterConfigs.Resources.ResourceType": // A12: all kinds that are none are one kind
+		return pick(m, 2, 2, 2, 4, 4, 1), true
+	case "DescribeConfigs.Resources.ResourceType", "IncrementalAlterConfigs.Resources.ResourceType":
+		return pick(m, 2, 2, 2, 2, 2, 2, 2, 4, 4, 1, 3, -1), true
 	case "CreateTopics.Topics.Assignments":
-		return []any{}, true
+		if m.r.IntN(4) > 0 {
+			return []any{}, true
+		}
 	}
 	if strings.HasSuffix(path, ".TimeoutMs") || strings.HasSuffix(path, ".timeoutMs") {
 		return 5000, true

@@ -3,6 +3,8 @@ package generate
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"slices"
 	"sync"
 
 	"github.com/dohle-io/dohle/compat-tests/oracle"
@@ -11,28 +13,24 @@ import (
 )
 
 // maxFound ends a run early: more of them say nothing new.
-const maxFound = 40
+const maxFound = 60
 
-// Run compares n requests made from a seed. What differs is made small and put into the report.
+// Run compares n requests made from a seed. What differs is made small and put into the report. A table
+// of the error codes that the first side answered to each API goes to standard error.
 func Run(report *oracle.Report, rules *oracle.Rules, a, b *oracle.Side, n int, seed uint64) error {
 	report.Seed = seed
 	apis, err := common(a, b)
 	if err != nil {
 		return err
 	}
-	p := &pair{rules: rules}
-	for i, side := range []*oracle.Side{a, b} {
-		if p.talks[i], err = side.Talk(fmt.Sprintf("gen%x", seed)); err != nil {
-			return err
-		}
-		defer p.talks[i].Close()
-		for t := range pool {
-			if err := p.talks[i].Topic(fmt.Sprint("t", t), t+1); err != nil {
-				return err
-			}
-		}
+	uid := fmt.Sprintf("gen.%x", seed)
+	p := &pair{rules: rules, codes: codes{}}
+	if err := p.open(a, b, uid, slices.ContainsFunc(apis, func(one api) bool { return one.m.Name == "FindCoordinator" })); err != nil {
+		return err
 	}
-	m := &maker{r: rand.New(rand.NewPCG(seed, 9))}
+	defer p.close()
+	m := &maker{r: rand.New(rand.NewPCG(seed, 9)), uid: uid}
+	different := 0
 	for i := range n {
 		one := apis[i%len(apis)] // each API and version in turn
 		body := m.body(one.m, one.version)
@@ -41,6 +39,7 @@ func Run(report *oracle.Report, rules *oracle.Rules, a, b *oracle.Side, n int, s
 			return fmt.Errorf("generated request %d of seed %d: %w", i, seed, err)
 		}
 		if unexplained(found) {
+			different++
 			if found, err = p.shrink(one, body, found); err != nil {
 				return err
 			}
@@ -49,10 +48,11 @@ func Run(report *oracle.Report, rules *oracle.Rules, a, b *oracle.Side, n int, s
 			found[j].Scenario = fmt.Sprintf("generated %d of seed %d", i, seed)
 		}
 		report.Count(one.m.Name, one.version, found)
-		if len(report.Unexplained()) > maxFound {
-			return nil
+		if different > maxFound {
+			break
 		}
 	}
+	p.codes.print(os.Stderr)
 	return nil
 }
 
@@ -94,6 +94,51 @@ func common(a, b *oracle.Side) ([]api, error) {
 type pair struct {
 	talks [2]*oracle.Talk
 	rules *oracle.Rules
+	codes codes
+}
+
+// open makes the pool of topics, and waits for what a broker only has ready after a while: a block of producer ids
+// (D8), the coordinators of the groups that are asked for.
+func (p *pair) open(a, b *oracle.Side, uid string, groups bool) (err error) {
+	for i, side := range []*oracle.Side{a, b} {
+		if p.talks[i], err = side.Talk(uid); err != nil {
+			return err
+		}
+		for t := range pool {
+			if err := p.talks[i].Topic(fmt.Sprint("t", t), t+1); err != nil {
+				return err
+			}
+		}
+		if err := p.until(i, "InitProducerId", "4", `{"TransactionalId": null}`, "ErrorCode"); err != nil {
+			return err
+		}
+		for _, group := range words {
+			if !groups {
+				break
+			}
+			if err := p.until(i, "FindCoordinator", "4", `{"CoordinatorKeys": ["`+group+`"]}`, "Coordinators[0].ErrorCode"); err != nil {
+				return err
+			}
+			if err := p.until(i, "DescribeGroups", "5", `{"Groups": ["`+group+`"]}`, "Groups[0].ErrorCode"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// until asks one side again and again until an error code is 0.
+func (p *pair) until(side int, api, version, body, code string) error {
+	_, err := p.talks[side].Ask(&scenario.Step{Kind: scenario.Ask, Name: api, Args: version, Body: body, Until: &scenario.Condition{Path: code, Value: "0"}})
+	return err
+}
+
+func (p *pair) close() {
+	for _, t := range p.talks {
+		if t != nil {
+			t.Close()
+		}
+	}
 }
 
 // ask puts one request to both sides at once.
@@ -114,6 +159,7 @@ func (p *pair) ask(one api, body map[string]any) ([]oracle.Difference, error) {
 		}
 		replies[i].Answer = shape("", replies[i].Answer)
 	}
+	p.codes.add(one.m.Name, replies[0])
 	found := oracle.CompareReplies(p.rules, replies[0], replies[1])
 	for j := range found {
 		found[j].Request = fmt.Sprintf("> %s v%d %s", one.m.Name, one.version, wire.JSON(body))

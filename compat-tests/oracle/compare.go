@@ -148,7 +148,7 @@ func paired(a, b []any) ([]any, []any) {
 }
 
 // keys are the fields by which elements of a list are told apart.
-var keys = []string{"Name", "Topic", "TopicName", "TopicId", "Partition", "PartitionIndex", "PartitionId", "Index", "ResourceType", "ResourceName", "ApiKey", "NodeId", "BrokerId", "LogDir"}
+var keys = []string{"Name", "Topic", "TopicName", "TopicId", "Partition", "PartitionIndex", "PartitionId", "Index", "ResourceType", "ResourceName", "ApiKey", "GroupId", "MemberId", "NodeId", "BrokerId", "LogDir"}
 
 func keyOf(v any) string {
 	m, ok := v.(map[string]any)

@@ -31,7 +31,7 @@ func newNames(s *Side) *names {
 }
 
 func (n *names) know(value, name string) {
-	if value == "" || value == wire.ZeroUUID || value == "-1" || value == "0" || n.known[value] != "" {
+	if value == "" || value == wire.ZeroUUID || value == "-1" || n.known[value] != "" {
 		return
 	}
 	n.known[value] = name
