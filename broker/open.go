@@ -72,12 +72,21 @@ func (b *Broker) openStore(codecs *compress.Codecs) error {
 			return replica.LogConfig(config.TopicView(b.cfg, nil))
 		},
 		BrokerEpoch:              b.brokerEpoch,
+		Cleaner:                  b.cleanerConfig,
 		CacheWindow:              cacheWindow(),
 		RetentionCheckInterval:   config.LogRetentionCheckIntervalMs.Get(b.cfg),
 		ProducerExpiration:       config.ProducerIDExpirationMs.Get(b.cfg),
 		ProducerExpirationChecks: config.ProducerIDExpirationCheckIntervalMs.Get(b.cfg),
 	})
 	return err
+}
+
+// cleanerConfig is asked once the store runs, when a broker has its replicas, and with them the dynamic values.
+func (b *Broker) cleanerConfig() storage.CleanerConfig {
+	if b.replicas == nil {
+		return replica.CleanerConfig(b.cfg)
+	}
+	return replica.CleanerConfig(b.replicas.View().Config)
 }
 
 func (b *Broker) brokerEpoch() int64 {

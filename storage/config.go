@@ -25,7 +25,11 @@ type LogConfig struct {
 	RetentionBytes   int64 // -1: no limit
 	Delete           bool  // cleanup.policy holds delete
 	Compact          bool  // cleanup.policy holds compact
-	MaxCompactionLag int64 // ms; a compacted log rolls at least this often
+	MaxCompactionLag int64 // ms; a compacted log rolls at least this often, and is then cleaned whatever its ratio
+
+	MinCompactionLag  int64   // ms; a segment with a younger record is not cleaned
+	MinCleanableRatio float64 // min.cleanable.dirty.ratio, 0 to 1
+	DeleteRetentionMs int64   // tombstones and markers stay this long after their first cleaning
 
 	FlushMessages     int64 // fsync before the append returns after this many records; math.MaxInt64: never
 	FlushMs           int64 // fsync at the latest so long after an append
@@ -46,6 +50,8 @@ func DefaultLogConfig() LogConfig {
 		RetentionBytes:     -1,
 		Delete:             true,
 		MaxCompactionLag:   math.MaxInt64,
+		MinCleanableRatio:  0.5,
+		DeleteRetentionMs:  24 * 3600 * 1000,
 		FlushMessages:      math.MaxInt64,
 		FlushMs:            math.MaxInt64,
 		FileDeleteDelayMs:  60_000,

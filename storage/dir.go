@@ -35,6 +35,9 @@ type Dir struct {
 	deleted map[protocol.TopicPartition]bool  // still named by a checkpoint
 	points  bool                              // recovery points have moved since they were written
 	starts  bool                              // log starts have moved
+
+	cleaned      map[protocol.TopicPartition]int64 // below this offset a log is clean
+	cleanedMoved bool                              // since the checkpoint was written
 }
 
 func newDir(s *Store, dir string) *Dir {
@@ -122,6 +125,10 @@ func (d *Dir) forget(tp protocol.TopicPartition) {
 	delete(d.missing, tp)
 	d.deleted[tp] = true
 	d.points, d.starts = true, true
+	if _, ok := d.cleaned[tp]; ok {
+		delete(d.cleaned, tp)
+		d.cleanedMoved = true
+	}
 }
 
 func (d *Dir) moved() {
@@ -246,14 +253,14 @@ func (d *Dir) writeHighWatermarksHolding() error {
 	return d.write(highWatermarkName, list)
 }
 
-// writeAll writes the three checkpoints. Afterwards none of them names a partition that was deleted before.
+// writeAll writes the checkpoints. Afterwards none of them names a partition that was deleted before.
 func (d *Dir) writeAll() error {
 	d.writeMu.Lock()
 	defer d.writeMu.Unlock()
 	d.mu.Lock()
 	deleted := maps.Clone(d.deleted)
 	d.mu.Unlock()
-	for _, write := range []func() error{d.writeHighWatermarksHolding, d.writeStartsHolding, d.writePointsHolding} {
+	for _, write := range []func() error{d.writeHighWatermarksHolding, d.writeStartsHolding, d.writeCleanedHolding, d.writePointsHolding} {
 		if err := write(); err != nil {
 			return err
 		}

@@ -115,8 +115,8 @@ func (d *Dir) flushTogether(logs []*Log, closing bool) error {
 }
 
 func (l *Log) collectLocked(closing bool) flushWork {
-	w := flushWork{target: l.logEnd.Load(), snapshots: l.pending, meta: l.metaDirty, dir: l.dirDirty, newDir: l.newDir}
-	l.pending, l.metaDirty, l.dirDirty, l.newDir = nil, false, false, false
+	w := flushWork{target: l.logEnd.Load(), snapshots: l.pending, meta: l.metaDirty, dir: l.dirDirty || l.recovered, newDir: l.newDir || l.recovered}
+	l.pending, l.metaDirty, l.dirDirty, l.newDir, l.recovered = nil, false, false, false, false
 	if list, dirty := l.epochs.takeDirty(); dirty && l.made {
 		w.epochs = encodeEpochs(list)
 	} else if dirty {
@@ -200,7 +200,8 @@ func (l *Log) doFlush(w *flushWork, sync bool) error {
 func (l *Log) flushSegment(w *segmentWork, sync bool) error {
 	seg := w.seg
 	if sync {
-		f, err := seg.acquire()
+		size, _ := seg.tail()
+		f, err := l.files.acquire(&seg.file, seg.logName, size == 0) // an empty one has no file before its first append
 		if err != nil {
 			return err
 		}

@@ -52,7 +52,7 @@ func (l *Log) finishSwaps(files map[string]int64) error {
 			if err != nil {
 				return err
 			}
-			lowest, highest = min(lowest, base), max(highest, next)
+			lowest, highest = min(lowest, base), max(highest, next, base+1) // at least the files of its own base
 		}
 	}
 	if lowest == math.MaxInt64 {

@@ -54,6 +54,7 @@ type Log struct {
 	lastFlushMs   atomic.Int64 // broker time
 	list          atomic.Pointer[[]*segment]
 	failed        atomic.Pointer[error] // why nothing is served: damaged, closed
+	shape         atomic.Int64          // rises when segments are cut or dropped: what a cleaning has read may be gone
 	noAborts      atomic.Bool           // no segment has an aborted transaction
 
 	epochs epochCache
@@ -70,6 +71,7 @@ type Log struct {
 	metaDirty bool              // partition.metadata is not durable
 	dirDirty  bool              // an entry of the directory is not durable
 	newDir    bool              // the directory itself is not durable
+	recovered bool              // nobody knows which names the process before made durable
 	warm      bool              // the active segment's index is in memory and its end was checked
 	queued    bool              // in the store's list of logs to flush
 }

@@ -31,6 +31,7 @@ const (
 	recoveryPointName   = "recovery-point-offset-checkpoint"
 	logStartName        = "log-start-offset-checkpoint"
 	highWatermarkName   = "replication-offset-checkpoint"
+	cleanerName         = "cleaner-offset-checkpoint"
 	cleanShutdownName   = ".kafka_cleanshutdown"
 	lockName            = ".lock"
 	metaPropertiesName  = "meta.properties"

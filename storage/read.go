@@ -73,6 +73,16 @@ func (s Slice) Release() {
 // OFFSET_OUT_OF_RANGE when offset is below the log start or above the log end.
 // No lock that is held across I/O is taken.
 func (l *Log) Read(offset int64, maxBytes int, end int64, wholeFirst bool) (Slice, error) {
+	for {
+		list := l.list.Load()
+		s, err := l.readOnce(offset, maxBytes, end, wholeFirst)
+		if err == nil || !isNotExist(err) || !l.movedSince(list) {
+			return s, err
+		}
+	}
+}
+
+func (l *Log) readOnce(offset int64, maxBytes int, end int64, wholeFirst bool) (Slice, error) {
 	if err := l.Err(); err != nil {
 		return Slice{}, err
 	}

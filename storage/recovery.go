@@ -59,8 +59,11 @@ func (l *Log) load(s loadState) error {
 		if s.recoveryPoint > max(s.logStart, 0) {
 			return &CorruptError{l.dirPath(), -1, fmt.Sprintf("no segment is left, but everything below offset %d was on the disk", s.recoveryPoint)}
 		}
-		l.startEmpty(max(s.logStart, 0))
-		l.epochs.truncateEnd(l.logEnd.Load())
+		if s.logStart > 0 { // a first segment whose name says where the log starts, now that nothing else will
+			return l.startAtLocked(s.logStart)
+		}
+		l.startEmpty(0)
+		l.epochs.truncateEnd(0)
 		return nil
 	}
 	l.setSegments(list)
@@ -202,7 +205,7 @@ func (l *Log) recover(point int64) error {
 		}
 		break
 	}
-	l.warm = true
+	l.warm, l.recovered = true, true
 	l.queueLocked(0)
 	return nil
 }

@@ -130,6 +130,7 @@ func (l *Log) deleteFirstUnlock(n int) (int, error) {
 		}
 		list = l.segments()
 	}
+	l.shape.Add(1)
 	gone := list[:n]
 	l.setSegments(slices.Clone(list[n:]))
 	l.raiseStartLocked(list[n].base)

@@ -8,10 +8,14 @@ import (
 	"github.com/dohle-io/dohle/internal/clock"
 )
 
-// Run does the background work until ctx ends, in two goroutines: the flusher, by real time, and the keeper, by the
-// broker's time. It returns when both have ended; the logs stay usable, and Close may follow.
+// Run does the background work until ctx ends: the flusher, by real time, the keeper, by the broker's time, and, if
+// logs are compacted at all, the threads of the cleaner. It returns when all have ended; the logs stay usable, and Close
+// may follow.
 func (s *Store) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
+	if s.o.Cleaner != nil {
+		wg.Go(func() { s.runCleaner(ctx) })
+	}
 	wg.Go(func() { s.runFlusher(ctx) })
 	wg.Go(func() { s.runKeeper(ctx) })
 	wg.Wait()
@@ -62,6 +66,59 @@ func (s *Store) runKeeper(ctx context.Context) {
 			s.flushOverdue()
 			second.Reset(time.Second)
 		}
+	}
+}
+
+// runCleaner keeps as many threads at work as the configuration says now.
+func (s *Store) runCleaner(ctx context.Context) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	running := map[int]chan struct{}{} // closed when the thread has ended
+	for {
+		c := s.o.Cleaner()
+		for i := range c.Threads {
+			if done := running[i]; done != nil && !closed(done) || !c.Enabled {
+				continue
+			}
+			done := make(chan struct{})
+			running[i] = done
+			wg.Go(func() {
+				defer close(done)
+				s.runCleanerThread(ctx, i)
+			})
+		}
+		if clock.Sleep(ctx, s.clocks.Broker, c.pause()) != nil {
+			return
+		}
+	}
+}
+
+// runCleanerThread cleans one log after another, and pauses by the broker's time when none is due. It ends with ctx or
+// when the configuration asks for fewer threads.
+func (s *Store) runCleanerThread(ctx context.Context, i int) {
+	w := &cleanWorker{store: s}
+	for ctx.Err() == nil {
+		c := s.o.Cleaner()
+		if !c.Enabled || i >= c.Threads {
+			return
+		}
+		w.use(c)
+		if w.cleanOne(ctx) {
+			continue
+		}
+		w.letGo()
+		if clock.Sleep(ctx, s.clocks.Broker, c.pause()) != nil {
+			return
+		}
+	}
+}
+
+func closed(c chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -42,6 +42,8 @@ type Options struct {
 	CacheWindow              int64         // bytes behind each log's end that stay in the page cache, default 1 GiB; negative: nothing is dropped
 	MaxOpenFiles             int           // default 4096
 	Loaders                  int           // logs loaded at once; default 4
+
+	Cleaner func() CleanerConfig // asked before each log is cleaned; nil: nothing is compacted
 }
 
 func (o *Options) defaults() {
@@ -97,6 +99,11 @@ type Store struct {
 
 	laterMu sync.Mutex
 	later   []removal
+
+	cleanMu  sync.Mutex
+	cleaning map[*Log]bool  // a thread of the cleaner is at work
+	spoiled  map[*Log]error // why a log is not cleaned any more
+	throttle cleanThrottle
 }
 
 // removal is a file or directory to remove at a broker time.
@@ -232,6 +239,10 @@ func (s *Store) AcceptLoss(tp protocol.TopicPartition) error {
 		d.mu.Lock()
 		_, missing := d.missing[tp]
 		delete(d.missing, tp)
+		if _, ok := d.cleaned[tp]; ok && missing {
+			delete(d.cleaned, tp)
+			d.cleanedMoved = true
+		}
 		d.mu.Unlock()
 		if missing {
 			return d.writeAll()

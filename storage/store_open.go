@@ -20,7 +20,8 @@ import (
 func Open(o Options) (_ *Store, err error) {
 	o.defaults()
 	s := &Store{o: o, offline: make(chan struct{}, 1), kick: make(chan struct{}, 1), epoch: -1, many: manyLogs,
-		logs: map[protocol.TopicPartition]*Log{}, configs: map[LogConfig]*LogConfig{}}
+		logs: map[protocol.TopicPartition]*Log{}, configs: map[LogConfig]*LogConfig{},
+		cleaning: map[*Log]bool{}, spoiled: map[*Log]error{}}
 	s.env = env{files: newFileCache(o.FS, o.MaxOpenFiles), clocks: o.Clocks, logger: o.Log, codecs: o.Codecs, store: s,
 		rand: o.Rand, expirationMs: o.ProducerExpiration.Milliseconds()}
 	defer func() {
@@ -158,6 +159,9 @@ func (s *Store) loadDir(d *Dir) (epoch int64, err error) {
 		return -1, err
 	}
 	maps.Copy(d.saved, points)
+	if err := d.loadCleaned(); err != nil {
+		return -1, err
+	}
 	entries, err := s.o.FS.ReadDir(d.path)
 	if err != nil {
 		return -1, err

@@ -16,15 +16,25 @@ func (l *Log) OffsetForTimestamp(ts int64) (offset, timestamp int64, epoch int32
 	return offset, timestamp, epoch, found, err
 }
 
-// unlessGone repeats a lookup that met a segment which retention was just deleting.
+// unlessGone repeats a lookup that met a segment which retention was just deleting, or compaction replacing.
 func (l *Log) unlessGone(lookup func() error) error {
 	for {
-		first := l.segments()[0]
+		list := l.list.Load()
 		err := lookup()
-		if !isNotExist(err) || l.segments()[0] == first {
+		if !isNotExist(err) || !l.movedSince(list) {
 			return err
 		}
 	}
+}
+
+// movedSince says whether the segments are others than in list, once a change that is under way is through.
+func (l *Log) movedSince(list *[]*segment) bool {
+	if l.list.Load() != list {
+		return true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.list.Load() != list
 }
 
 func (l *Log) offsetForTimestamp(ts int64) (offset, timestamp int64, epoch int32, found bool, err error) {

@@ -28,6 +28,9 @@ func (l *Log) TruncateTo(offset int64) error {
 	if err := l.lowerRecoveryPoint(offset); err != nil {
 		return err
 	}
+	if err := l.dir.lowerCleaned(l.tp, offset); err != nil {
+		return err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.usableLocked(); err != nil {
@@ -45,6 +48,7 @@ func (l *Log) TruncateTo(offset int64) error {
 	if err := l.warmLocked(); err != nil {
 		return err
 	}
+	l.shape.Add(1)
 	list := l.segments()
 	keep := floorSegment(list, offset) + 1
 	gone := list[keep:]
@@ -166,6 +170,9 @@ func (l *Log) TruncateFullyAndStartAt(offset int64) error {
 	if err := l.lowerRecoveryPoint(0); err != nil {
 		return err
 	}
+	if err := l.dir.lowerCleaned(l.tp, offset); err != nil {
+		return err
+	}
 	// The new start first: from here on, whatever a crash leaves of the old records, the next start drops it, because
 	// it ends below the log start.
 	if err := l.dir.writeLogStart(l.tp, offset); err != nil {
@@ -190,6 +197,7 @@ func (l *Log) TruncateFullyAndStartAt(offset int64) error {
 
 // startAtLocked needs a recovery point of 0 in the checkpoint, so that a crash in the middle finds nothing missing.
 func (l *Log) startAtLocked(offset int64) error {
+	l.shape.Add(1)
 	old := slices.Clone(l.segments())
 	l.retireSnapshots(l.snapshots)
 	l.snapshots, l.pending = nil, nil

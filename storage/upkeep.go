@@ -85,7 +85,7 @@ func (s *Store) flushOverdue() {
 // DeleteOldSegments applies retention to every log and returns the number of segments deleted.
 func (s *Store) DeleteOldSegments() (n int) {
 	for _, l := range s.All() {
-		if l.Err() != nil {
+		if l.Err() != nil || s.beingCleaned(l) {
 			continue
 		}
 		k, err := l.DeleteOldSegments()

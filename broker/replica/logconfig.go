@@ -31,6 +31,9 @@ func LogConfig(v config.View) storage.LogConfig {
 		Delete:             slices.Contains(policy, "delete"),
 		Compact:            slices.Contains(policy, "compact"),
 		MaxCompactionLag:   millis(config.MaxCompactionLagMs.Get(v)),
+		MinCompactionLag:   millis(config.MinCompactionLagMs.Get(v)),
+		MinCleanableRatio:  config.MinCleanableDirtyRatio.Get(v),
+		DeleteRetentionMs:  millis(config.DeleteRetentionMs.Get(v)),
 		FlushMessages:      config.FlushMessages.Get(v),
 		FlushMs:            millis(config.FlushMs.Get(v)),
 		FileDeleteDelayMs:  millis(config.FileDeleteDelayMs.Get(v)),
@@ -42,6 +45,19 @@ func LogConfig(v config.View) storage.LogConfig {
 		c.TimestampType = record.LogAppendTime
 	}
 	return c
+}
+
+// CleanerConfig are the log.cleaner.* keys of a broker.
+func CleanerConfig(v config.View) storage.CleanerConfig {
+	return storage.CleanerConfig{
+		Enabled:           config.LogCleanerEnable.Get(v),
+		Threads:           int(config.LogCleanerThreads.Get(v)),
+		DedupeBytes:       config.LogCleanerDedupeBufferSize.Get(v),
+		LoadFactor:        config.LogCleanerIOBufferLoadFactor.Get(v),
+		IOBufferBytes:     int(config.LogCleanerIOBufferSize.Get(v)),
+		MaxBytesPerSecond: config.LogCleanerIOMaxBytesPerSecond.Get(v),
+		Backoff:           config.LogCleanerBackoffMs.Get(v),
+	}
 }
 
 func settingsOf(v config.View, c storage.LogConfig) settings {

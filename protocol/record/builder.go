@@ -46,9 +46,10 @@ type Builder struct {
 }
 
 var (
-	errNoRecords = errors.New("record: a batch needs a record")
-	errControl   = errors.New("record: control records and data records do not share a batch")
-	errProducer  = errors.New("record: a producer id needs an epoch and a sequence, a transaction needs a producer id")
+	errNoRecords  = errors.New("record: a batch needs a record")
+	errControl    = errors.New("record: control records and data records do not share a batch")
+	errLastOffset = errors.New("record: a batch cannot end below its last record")
+	errProducer   = errors.New("record: a producer id needs an epoch and a sequence, a transaction needs a producer id")
 )
 
 // NewBuilder starts a batch.
