@@ -90,8 +90,8 @@ func (m *cleanModel) cut(end int64) {
 	for len(m.batches) > 0 && m.end() > end {
 		m.batches = m.batches[:len(m.batches)-1]
 	}
-	if len(m.batches) == 0 {
-		m.begin = end // a log that lost all it had begins anew at its start
+	if end == m.start && m.end() < end || len(m.batches) == 0 {
+		m.batches, m.begin = nil, end // a log that lost all above its start begins anew there
 	}
 	m.flushed = min(m.flushed, end)
 }
@@ -267,7 +267,6 @@ type cleanRun struct {
 	trace []string
 
 	crashes, passes int
-	hook            func()
 }
 
 func newCleanRun(t testing.TB, seed uint64) *cleanRun {
@@ -458,7 +457,12 @@ func (r *cleanRun) truncate() error {
 		return err
 	}
 	r.m.cut(from)
+	r.m.begin = r.l.LogStartOffset()
 	r.forget()
+	if err := r.b.store.FlushDirty(); err != nil { // or a power cut may undo it
+		return err
+	}
+	r.m.flushed = r.l.LogEndOffset()
 	return r.m.check(r.l, false)
 }
 
@@ -483,9 +487,6 @@ func (r *cleanRun) crash() error {
 	at := r.rng.IntN(60)
 	r.fault.CrashAfter(r.fault.Count() + at)
 	before := len(r.m.batches)
-	if r.hook != nil {
-		r.hook()
-	}
 	for range 1 + r.rng.IntN(3) {
 		r.clean()
 	}
@@ -511,7 +512,7 @@ func (r *cleanRun) crash() error {
 	}
 	r.m.cut(end)
 	r.m.flushed = max(r.m.flushed, r.l.RecoveryPoint())
-	r.m.limit = min(r.m.limit, max(r.m.flushed, end))
+	r.m.limit, r.m.stable = min(r.m.limit, end), min(r.m.stable, end)
 	r.forget()
 	r.l.UpdateHighWatermark(end)
 	return r.m.check(r.l, false)

@@ -30,6 +30,7 @@ type segmentWork struct {
 	size               bool // make the index files at their full size first
 	txns               []byte
 	txnsAt             int
+	txnCut             bool
 }
 
 // Flush makes everything below offset to durable, and usually everything there is. Callers that come while a flush
@@ -149,6 +150,7 @@ func (l *Log) collectLocked(closing bool) flushWork {
 		}
 		sw.txnsAt = seg.txnWritten * abortedSize
 		seg.txnWritten = len(seg.aborted)
+		sw.txnCut, seg.txnCut = seg.txnCut, false
 		seg.mu.Unlock()
 		w.segments = append(w.segments, sw)
 	}
@@ -223,7 +225,7 @@ func (l *Log) flushSegment(w *segmentWork, sync bool) error {
 			return err
 		}
 	}
-	if len(w.txns) > 0 {
+	if len(w.txns) > 0 || w.txnCut {
 		f, err := l.files.fs.OpenFile(seg.path(txnIndexSuffix), os.O_WRONLY|os.O_CREATE, 0o600)
 		if err != nil {
 			return err

@@ -29,6 +29,7 @@ type segment struct {
 	aborted      []AbortedTxn
 	txnOnDisk    bool // aborted must be read first
 	txnWritten   int  // entries of aborted already in the file
+	txnCut       bool // the file was cut and not synced since: entries must not come back
 	recent       *recent
 	cursors      *[cursorCount]cursor
 	nextCursor   int

@@ -100,6 +100,12 @@ func (seg *segment) truncate(offset int64) (end int64, err error) {
 	if err := seg.loadIndex(); err != nil {
 		return 0, err
 	}
+	seg.mu.Lock()
+	_, err = seg.abortedLocked() // it may be a sealed segment that nobody has asked yet
+	seg.mu.Unlock()
+	if err != nil {
+		return 0, err
+	}
 	b := newIndexBuilder(seg, math.MaxInt32)
 	end = seg.base
 	from, err := seg.floorOffset(offset - 1)
@@ -144,7 +150,7 @@ func (seg *segment) truncate(offset int64) (end int64, err error) {
 	if n < len(seg.aborted) {
 		seg.aborted = append([]AbortedTxn(nil), seg.aborted[:n]...)
 		if seg.txnWritten > n {
-			seg.txnWritten = n
+			seg.txnWritten, seg.txnCut = n, true
 			if err := truncateFile(seg.log.files.fs, seg.path(txnIndexSuffix), int64(n*abortedSize)); err != nil {
 				return 0, err
 			}
