@@ -73,3 +73,11 @@ func (b *Broker) openGroups(life int64, codecs *compress.Codecs) {
 		Clocks:      b.o.Clocks, Codecs: codecs,
 	})}
 }
+
+// Groups is this node's group coordinator; nil without the broker role.
+func (b *Broker) Groups() *group.Coordinator {
+	if b.groups == nil {
+		return nil
+	}
+	return b.groups.Coordinator
+}

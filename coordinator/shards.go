@@ -195,6 +195,17 @@ func (s *Shards[M]) Tell(partition int32, decide func(M, Turn) Result) bool {
 	return sh != nil && sh.tell(decide)
 }
 
+// Timers lists the timers of a partition that are set, the next first.
+func (s *Shards[M]) Timers(partition int32) []Set {
+	s.mu.Lock()
+	sh := s.shards[partition]
+	s.mu.Unlock()
+	if sh == nil {
+		return nil
+	}
+	return sh.listTimers()
+}
+
 // queue is a list that is emptied at once. Its lock is a leaf.
 type queue[T any] struct {
 	mu   sync.Mutex

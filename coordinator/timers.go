@@ -1,7 +1,9 @@
 package coordinator
 
 import (
+	"cmp"
 	"container/heap"
+	"slices"
 	"sync"
 	"time"
 )
@@ -44,6 +46,22 @@ func (q *timers) arm(t *timer, at time.Time) {
 		default:
 		}
 	}
+}
+
+// listTimers is the timers that are set, the next first.
+func (sh *shard[M]) listTimers() []Set {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	list := make([]Set, 0, len(sh.timers))
+	for name, t := range sh.timers {
+		if !t.at.IsZero() {
+			list = append(list, Set{name, t.at})
+		}
+	}
+	slices.SortFunc(list, func(a, b Set) int {
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Group, b.Group), cmp.Compare(a.Member, b.Member))
+	})
+	return list
 }
 
 // due takes out what is due at now, and says when to look again; zero = when woken.

@@ -16,6 +16,8 @@
 // bubble, or on top of one, while sockets stay real; what fell due starts at once, and in a bubble synctest.Wait tells
 // when it is done.
 //
+// Consumer groups work as they do anywhere; WaitGroupStable, Group and ExpireMembers are for tests that care when.
+//
 // A franz-go client that reads zstd in a bubble needs a kgo.WithDecompressor of its own: the decoders of the default
 // one are closed by finalizers, which run outside of the bubble, and that ends the process.
 //

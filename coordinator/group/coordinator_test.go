@@ -351,3 +351,45 @@ func BenchmarkLoadOffsets(b *testing.B) {
 	}
 	b.ReportMetric(1e6*float64(b.N)/b.Elapsed().Seconds(), "records/s")
 }
+
+func TestSnapshotTellsWhatAGroupWaitsFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCoordinator(t, logsInMemory(1)...)
+		synctest.Wait()
+		_, ok := c.Snapshot("g")
+		assert.False(t, ok)
+		ctx := context.Background()
+		id := c.JoinGroup(ctx, Caller{ClientID: "app"}, joinRequest("")).MemberID
+		joined := make(chan *kmsg.JoinGroupResponse, 1)
+		go func() { joined <- c.JoinGroup(ctx, Caller{ClientID: "app"}, joinRequest(id)) }()
+		synctest.Wait()
+		snap, ok := c.Snapshot("g")
+		require.True(t, ok)
+		assert.Equal(t, []any{KindClassic, "PreparingRebalance", []string{id}}, []any{snap.Kind, snap.State, snap.Members})
+		require.NotEmpty(t, snap.Deadlines)
+		assert.Equal(t, Deadline{What: "members must have joined", At: time.Now().Add(3 * time.Second)}, snap.Deadlines[0])
+		generation := (<-joined).Generation
+		sync := kmsg.NewPtrSyncGroupRequest()
+		sync.Version, sync.Group, sync.MemberID, sync.Generation = 4, "g", id, generation
+		require.Zero(t, c.SyncGroup(ctx, Caller{}, sync).ErrorCode)
+		snap, _ = c.Snapshot("g")
+		assert.Equal(t, "Stable", snap.State)
+		assert.Equal(t, []string{id}, c.ExpireMembers("g"))
+		snap, _ = c.Snapshot("g")
+		assert.Equal(t, "Empty", snap.State)
+		assert.Empty(t, snap.Members)
+		assert.Empty(t, snap.Deadlines)
+		assert.Empty(t, c.ExpireMembers("g", id), "nobody is there any more")
+
+		beat := kmsg.NewPtrConsumerGroupHeartbeatRequest()
+		beat.Version, beat.Group, beat.MemberID, beat.RebalanceTimeoutMillis = 1, "h", "member", 1000
+		beat.SubscribedTopicNames, beat.Topics = []string{"a"}, []kmsg.ConsumerGroupHeartbeatRequestTopic{}
+		require.Zero(t, c.ConsumerGroupHeartbeat(ctx, Caller{}, beat).ErrorCode)
+		snap, _ = c.Snapshot("h")
+		assert.Equal(t, []any{KindConsumer, []string{"member"}}, []any{snap.Kind, snap.Members})
+		assert.Equal(t, []string{"member"}, c.ExpireMembers("h"))
+		snap, _ = c.Snapshot("h")
+		assert.Empty(t, snap.Members)
+		assert.Empty(t, snap.Deadlines)
+	})
+}
