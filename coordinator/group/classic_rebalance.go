@@ -148,6 +148,9 @@ func (g *classicRound) joined(m *classicMember, withMembers bool) *kmsg.JoinGrou
 
 // stopSync ends the waiting for syncs.
 func (p *classicStep) stopSync() {
+	if p.g.syncBy.IsZero() {
+		return
+	}
 	clear(p.g.mustSync)
 	p.g.syncBy = time.Time{}
 	p.stop(timerSync, "")

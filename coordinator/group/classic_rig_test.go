@@ -217,3 +217,13 @@ func (g *classicGroup) hard() string {
 	}
 	return b.String()
 }
+
+// groupTimers are the timers of the group that are set.
+func (r *classicRig) groupTimers() []coordinator.Timer {
+	return slices.DeleteFunc(r.sortedTimers(), func(t coordinator.Timer) bool { return t.Group != "g" })
+}
+
+// write puts a record into the log that some other broker wrote; the state learns of it when it is loaded.
+func (r *classicRig) write(key, value []byte) {
+	r.log = append(r.log, logged{record: coordinator.Record{Key: key, Value: value}, at: coordinator.Position{Offset: int64(len(r.log)), ProducerID: -1}})
+}

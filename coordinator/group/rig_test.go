@@ -21,7 +21,7 @@ import (
 // rig is a State with a log, a clock and timers in memory: what coordinator.Shards is in a broker, without goroutines.
 // When a test ends, its log is replayed into a fresh State, whose hard state must be equal.
 type rig struct {
-	t      *testing.T
+	t      testing.TB
 	env    *Environment
 	state  *State
 	image  *metadata.Image
@@ -47,7 +47,7 @@ type call struct {
 	resp  kmsg.Response // nil as long as it is parked
 }
 
-func newRig(t *testing.T, properties map[string]string) *rig {
+func newRig(t testing.TB, properties map[string]string) *rig {
 	t.Helper()
 	values := map[string]string{"process.roles": "broker,controller", "node.id": "1", "controller.listener.names": "CONTROLLER",
 		"listeners": "PLAINTEXT://:9092,CONTROLLER://:9093", "controller.quorum.bootstrap.servers": "localhost:9093"}
