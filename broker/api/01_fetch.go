@@ -52,6 +52,7 @@ type fetchHit struct {
 	code    int16
 	state   *replica.State // at the time of the read
 	unknown bool           // the topic or partition does not exist: no reason to answer at once, and answered last
+	tooBig  bool           // there is a batch, and it is larger than what is left of the limits
 	replica.ReadResult
 }
 

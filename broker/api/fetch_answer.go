@@ -156,7 +156,7 @@ func (f *fetchCall) add(part *fetchPart, hit *fetchHit) {
 		f.hint(part, hit, &out)
 	case hit.Diverging:
 		out.DivergingEpoch.Epoch, out.DivergingEpoch.EndOffset = hit.DivergingAt.Epoch, hit.DivergingAt.End
-	case f.stable:
+	case f.stable && !hit.tooBig: // Kafka drops the list with a batch that does not fit
 		out.AbortedTransactions = f.aborted(part, hit)
 	}
 	size := hit.Slice.Len()

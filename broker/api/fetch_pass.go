@@ -63,6 +63,7 @@ func (f *fetchCall) look(part *fetchPart, hit *fetchHit) {
 		r.MaxBytes = max(min(int(part.maxBytes), f.maxBytes-f.bytes), 0)
 		hit.state = part.p.State()
 		hit.ReadResult, err = part.p.Read(r)
+		hit.tooBig = err == nil && hit.Slice.Len() == 0 && r.MaxBytes > 0 && part.offset < hit.LastStable
 	}
 	if err != nil {
 		hit.ReadResult = replica.ReadResult{HighWatermark: -1, LastStable: -1, LogStart: -1}
