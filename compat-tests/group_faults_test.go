@@ -106,9 +106,10 @@ type faultGroup struct {
 }
 
 type memberProcess struct {
-	cmd   *exec.Cmd
-	stdin interface{ Close() error }
-	done  chan struct{}
+	client string // client id: a static member's replacement shows that of the first
+	cmd    *exec.Cmd
+	stdin  interface{ Close() error }
+	done   chan struct{}
 }
 
 func (g *faultGroup) start(i int) {
@@ -122,7 +123,7 @@ func (g *faultGroup) start(i int) {
 	must(g.t, err)
 	self, err := os.Executable()
 	must(g.t, err)
-	m := &memberProcess{cmd: exec.Command(self), done: make(chan struct{})}
+	m := &memberProcess{client: o.clientID(), cmd: exec.Command(self), done: make(chan struct{})}
 	m.cmd.Env = append(os.Environ(), "COMPAT_MEMBER="+string(text), "GOMAXPROCS=1")
 	m.cmd.Stderr = os.Stderr
 	stdin, err := m.cmd.StdinPipe()
@@ -205,7 +206,7 @@ func (f *faults) pause(least, most time.Duration) {
 	time.Sleep(least + time.Duration(f.rng.Int64N(int64(most-least)))) // the trouble's length, not a wait for something
 }
 
-// stable waits until every group has all its members and they own all partitions.
+// stable waits until every group has its living members, no others, and they own all partitions.
 func (f *faults) stable(after string) {
 	f.t.Helper()
 	began := time.Now()
@@ -241,13 +242,15 @@ func (g *faultGroup) describe(client *kgo.Client) (state string, ok bool) {
 		}
 		d := resp.Groups[0]
 		owned, settled := 0, true
+		var members []string
 		for _, m := range d.Members {
+			members = append(members, m.ClientID)
 			for _, t := range m.Assignment.TopicPartitions {
 				owned += len(t.Partitions)
 			}
 			settled = settled && m.MemberEpoch == d.Epoch
 		}
-		return fmt.Sprintf("%s, %d members, %d partitions, settled %t, code %d", d.State, len(d.Members), owned, settled, d.ErrorCode), d.State == "Stable" && len(d.Members) == faultMembers && owned == faultPartitions && settled
+		return fmt.Sprintf("%s, %d members, %d partitions, settled %t, code %d", d.State, len(d.Members), owned, settled, d.ErrorCode), d.State == "Stable" && g.alive(members) && owned == faultPartitions && settled
 	}
 	req := kmsg.NewPtrDescribeGroupsRequest()
 	req.Groups = []string{g.name}
@@ -257,7 +260,9 @@ func (g *faultGroup) describe(client *kgo.Client) (state string, ok bool) {
 	}
 	d := resp.Groups[0]
 	owned := 0
+	var members []string
 	for _, m := range d.Members {
+		members = append(members, m.ClientID)
 		var a kmsg.ConsumerMemberAssignment
 		if a.ReadFrom(m.MemberAssignment) == nil {
 			for _, t := range a.Topics {
@@ -265,7 +270,18 @@ func (g *faultGroup) describe(client *kgo.Client) (state string, ok bool) {
 			}
 		}
 	}
-	return fmt.Sprintf("%s, %d members, %d partitions, code %d", d.State, len(d.Members), owned, d.ErrorCode), d.State == "Stable" && len(d.Members) == faultMembers && owned == faultPartitions
+	return fmt.Sprintf("%s, %d members, %d partitions, code %d", d.State, len(d.Members), owned, d.ErrorCode), d.State == "Stable" && g.alive(members) && owned == faultPartitions
+}
+
+// alive says whether members are the processes that live.
+func (g *faultGroup) alive(members []string) bool {
+	var want []string
+	for _, m := range g.members {
+		want = append(want, m.client)
+	}
+	slices.Sort(want)
+	slices.Sort(members)
+	return slices.Equal(members, want)
 }
 
 // watchCommits looks at the committed offsets all the time: they never fall, also across the broker's end.

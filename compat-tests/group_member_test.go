@@ -25,6 +25,13 @@ type memberOptions struct {
 	Instance  string // group.instance.id
 }
 
+func (o memberOptions) clientID() string {
+	if o.Instance != "" {
+		return o.Instance
+	}
+	return o.Name
+}
+
 // memberEvent is a line that a member prints.
 type memberEvent struct {
 	At     int64  `json:"at"` // nanoseconds; one machine, one clock
@@ -82,7 +89,7 @@ func (m *member) owns(client *kgo.Client, change func(owned map[int32]bool)) {
 func (o memberOptions) run() {
 	m := &member{memberOptions: o, owned: map[int32]bool{}, out: json.NewEncoder(os.Stdout)}
 	opts := []kgo.Opt{
-		kgo.SeedBrokers(o.Bootstrap), kgo.ConsumerGroup(o.Group), kgo.ConsumeTopics(o.Topic), kgo.ClientID(o.Name), kgo.DisableAutoCommit(),
+		kgo.SeedBrokers(o.Bootstrap), kgo.ConsumerGroup(o.Group), kgo.ConsumeTopics(o.Topic), kgo.ClientID(o.clientID()), kgo.DisableAutoCommit(),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.SessionTimeout(6 * time.Second), kgo.HeartbeatInterval(500 * time.Millisecond),
 		kgo.RebalanceTimeout(6 * time.Second), kgo.BlockRebalanceOnPoll(), kgo.FetchMaxWait(500 * time.Millisecond), kgo.RetryTimeout(20 * time.Second),
 		kgo.OnPartitionsAssigned(func(_ context.Context, c *kgo.Client, parts map[string][]int32) {
