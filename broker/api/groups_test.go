@@ -29,10 +29,13 @@ func leaderless(file *config.File) Groups {
 // seenGroups records what a handler asked of the coordinator, and answers that all is well.
 type seenGroups struct {
 	Groups
-	commit *kmsg.OffsetCommitRequest
-	fetch  *kmsg.OffsetFetchRequest
-	delete *kmsg.OffsetDeleteRequest
-	code   int16
+	commit   *kmsg.OffsetCommitRequest
+	fetch    *kmsg.OffsetFetchRequest
+	delete   *kmsg.OffsetDeleteRequest
+	join     *kmsg.JoinGroupRequest
+	sync     *kmsg.SyncGroupRequest
+	protocol *string // that a join is answered with
+	code     int16
 }
 
 func (s *seenGroups) OffsetCommit(_ context.Context, _ group.Caller, req *kmsg.OffsetCommitRequest) *kmsg.OffsetCommitResponse {
@@ -264,4 +267,52 @@ func TestConsumerGroupsMustBeConfiguredAndFinalized(t *testing.T) {
 	assert.NotContains(t, code(pictured(t, nil)), unsupported)
 	assert.Equal(t, []int16{unsupported, unsupported}, code(pictured(t, map[string]string{"group.coordinator.rebalance.protocols": "classic"})))
 	assert.Equal(t, []int16{unsupported, unsupported}, code(pictured(t, nil, &metadata.FeatureLevelRecord{Name: metadata.FeatureGroupVersion})))
+}
+
+func (s *seenGroups) JoinGroup(_ context.Context, _ group.Caller, req *kmsg.JoinGroupRequest) *kmsg.JoinGroupResponse {
+	s.join = req
+	resp := req.ResponseKind().(*kmsg.JoinGroupResponse)
+	resp.Protocol = s.protocol
+	return resp
+}
+
+func (s *seenGroups) SyncGroup(_ context.Context, _ group.Caller, req *kmsg.SyncGroupRequest) *kmsg.SyncGroupResponse {
+	s.sync = req
+	return req.ResponseKind().(*kmsg.SyncGroupResponse)
+}
+
+func TestJoinGroupKeepsItsBytesAndShowsNoProtocolAsTheVersionDoes(t *testing.T) {
+	d, seen, _ := withTopic(t)
+	frame := []byte("subscription")
+	empty := ""
+	for _, c := range []struct {
+		version   int16
+		protocol  *string
+		wantEmpty bool
+	}{{6, nil, true}, {6, &empty, true}, {7, nil, false}, {7, &empty, false}} {
+		req := kmsg.NewPtrJoinGroupRequest()
+		req.Version, req.Group, req.Protocols = c.version, "g", []kmsg.JoinGroupRequestProtocol{{Name: "range", Metadata: frame}}
+		seen.protocol = c.protocol
+		resp := put[*kmsg.JoinGroupResponse](t, d, "PLAINTEXT", false, req)
+		assert.Equal(t, c.wantEmpty, resp.Protocol != nil && *resp.Protocol == "", "%+v", c)
+		assert.Equal(t, frame, seen.join.Protocols[0].Metadata)
+		assert.NotSame(t, &frame[0], &seen.join.Protocols[0].Metadata[0], "the frame goes back while the member waits")
+	}
+}
+
+func TestSyncGroupNeedsProtocolTypeAndNameFromV5(t *testing.T) {
+	d, seen, _ := withTopic(t)
+	name := "consumer"
+	for _, c := range []struct {
+		version       int16
+		kind, name    *string
+		wantCode      int16
+		coordinatorIs bool
+	}{{4, nil, nil, 0, true}, {5, nil, &name, kerr.InconsistentGroupProtocol.Code, false}, {5, &name, nil, kerr.InconsistentGroupProtocol.Code, false}, {5, &name, &name, 0, true}} {
+		req := kmsg.NewPtrSyncGroupRequest()
+		req.Version, req.Group, req.ProtocolType, req.Protocol = c.version, "g", c.kind, c.name
+		seen.sync = nil
+		resp := put[*kmsg.SyncGroupResponse](t, d, "PLAINTEXT", false, req)
+		assert.Equal(t, []any{c.wantCode, c.coordinatorIs}, []any{resp.ErrorCode, seen.sync != nil}, "%+v", c)
+	}
 }
