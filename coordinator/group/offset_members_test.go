@@ -15,8 +15,8 @@ import (
 	"github.com/dohle-io/dohle/coordinator"
 )
 
-// commitAs commits offset 7 of topic "t" partition 0 as a member of classic group "g".
-func (r *classicRig) commitAs(member string, generation int32, instance ...string) *kerr.Error {
+// commitMember commits offset 7 of topic "t" partition 0 as a member of classic group "g".
+func (r *classicRig) commitMember(member string, generation int32, instance ...string) *kerr.Error {
 	r.t.Helper()
 	req := commitOf(9, "g", map[string]map[int32]int64{"t": {0: 7}})
 	req.MemberID, req.Generation = member, generation
@@ -34,14 +34,14 @@ func TestCommitsOfMembersByState(t *testing.T) {
 		t.Helper()
 		require.Equal(t, state, r.stateName())
 		written := len(r.log)
-		assert.Equal(t, member, r.commitAs(members[0], generation), "member in %s", state)
+		assert.Equal(t, member, r.commitMember(members[0], generation), "member in %s", state)
 		if member == nil {
 			written++
 		}
-		assert.Equal(t, stale, r.commitAs(members[0], generation-1), "an old generation in %s", state)
-		assert.Equal(t, stale, r.commitAs(members[0], generation+1), "a generation to come in %s", state)
-		assert.Equal(t, stranger, r.commitAs("stranger", generation), "a stranger in %s", state)
-		assert.Equal(t, simple, r.commitAs("", -1), "a simple consumer in %s", state)
+		assert.Equal(t, stale, r.commitMember(members[0], generation-1), "an old generation in %s", state)
+		assert.Equal(t, stale, r.commitMember(members[0], generation+1), "a generation to come in %s", state)
+		assert.Equal(t, stranger, r.commitMember("stranger", generation), "a stranger in %s", state)
+		assert.Equal(t, simple, r.commitMember("", -1), "a simple consumer in %s", state)
 		assert.Equal(t, written, len(r.log), "what is refused is not stored")
 	}
 	check("Stable", nil, kerr.IllegalGeneration, kerr.UnknownMemberID, kerr.UnknownMemberID)
@@ -52,9 +52,9 @@ func TestCommitsOfMembersByState(t *testing.T) {
 	check("CompletingRebalance", kerr.RebalanceInProgress, kerr.IllegalGeneration, kerr.UnknownMemberID, kerr.UnknownMemberID)
 	r.leave(leaver(members[0]), leaver(members[1]))
 	require.Equal(t, "Empty", r.stateName())
-	assert.Nil(t, r.commitAs("", -1))
-	assert.Nil(t, r.commitAs("stranger", -1), "an empty group takes commits of everybody without a generation")
-	assert.Equal(t, kerr.UnknownMemberID, r.commitAs(members[0], generation))
+	assert.Nil(t, r.commitMember("", -1))
+	assert.Nil(t, r.commitMember("stranger", -1), "an empty group takes commits of everybody without a generation")
+	assert.Equal(t, kerr.UnknownMemberID, r.commitMember(members[0], generation))
 }
 
 func TestCommitOfAStaticMemberIsFencedByItsInstance(t *testing.T) {
@@ -63,9 +63,9 @@ func TestCommitOfAStaticMemberIsFencedByItsInstance(t *testing.T) {
 	r.advance(6 * time.Second)
 	generation, members := r.joined(join).Generation, []string{r.joined(join).MemberID}
 	r.settleGeneration(members[0], generation, members)
-	assert.Nil(t, r.commitAs(members[0], generation, "i"))
-	assert.Equal(t, kerr.FencedInstanceID, r.commitAs("another", generation, "i"))
-	assert.Equal(t, kerr.UnknownMemberID, r.commitAs(members[0], generation, "j"))
+	assert.Nil(t, r.commitMember(members[0], generation, "i"))
+	assert.Equal(t, kerr.FencedInstanceID, r.commitMember("another", generation, "i"))
+	assert.Equal(t, kerr.UnknownMemberID, r.commitMember(members[0], generation, "j"))
 }
 
 func TestCommitKeepsAMemberAlive(t *testing.T) {
@@ -73,9 +73,9 @@ func TestCommitKeepsAMemberAlive(t *testing.T) {
 	members, generation := r.stable(1)
 	for range 10 {
 		r.advance(9 * time.Second) // the session is 10 s
-		require.Nil(t, r.commitAs(members[0], generation))
+		require.Nil(t, r.commitMember(members[0], generation))
 	}
-	require.Equal(t, kerr.IllegalGeneration, r.commitAs(members[0], generation+1))
+	require.Equal(t, kerr.IllegalGeneration, r.commitMember(members[0], generation+1))
 	r.advance(11 * time.Second)
 	assert.Equal(t, "Empty", r.stateName())
 }
@@ -85,10 +85,10 @@ func TestCommitKeepsAMemberAlive(t *testing.T) {
 func TestOffsetsOfAnEmptyGroupExpireFromThatMoment(t *testing.T) {
 	r := newClassicRig(t, nil)
 	members, generation := r.stable(1)
-	require.Nil(t, r.commitAs(members[0], generation))
+	require.Nil(t, r.commitMember(members[0], generation))
 	for range 6 * 24 * 60 * 60 / 8 { // six days of heartbeats
 		if r.now.UnixMilli()%(3600*1000) == 0 {
-			require.Nil(t, r.commitAs(members[0], generation))
+			require.Nil(t, r.commitMember(members[0], generation))
 		}
 		r.advance(8 * time.Second)
 		require.Nil(t, r.heartbeat(members[0], generation))
@@ -130,7 +130,7 @@ func TestOffsetsOfAConnectGroupStayWhileItHasMembers(t *testing.T) {
 	generation := r.joined(join).Generation
 	kind := "connect"
 	r.synced(r.sync(id, generation, map[string]string{id: "x"}, func(req *kmsg.SyncGroupRequest) { req.ProtocolType = &kind }))
-	require.Nil(t, r.commitAs(id, generation))
+	require.Nil(t, r.commitMember(id, generation))
 	for range 30 {
 		r.advance(9 * time.Second)
 		require.Nil(t, r.heartbeat(id, generation))
