@@ -26,6 +26,7 @@ func (l *Log) finishSwaps(files map[string]int64) error {
 		}
 	}
 	lowest, highest := int64(math.MaxInt64), int64(math.MinInt64)
+	swaps := false
 	for _, name := range sortedNames(files) {
 		base, suffix, ok := parseOffsetName(name)
 		stale := strings.HasSuffix(name, deletedSuffix) && !strings.HasSuffix(name, ".checkpoint"+deletedSuffix) ||
@@ -38,6 +39,7 @@ func (l *Log) finishSwaps(files map[string]int64) error {
 			}
 			continue
 		}
+		swaps = swaps || strings.HasSuffix(name, swapSuffix)
 		if ok && suffix == logSuffix+swapSuffix {
 			f, err := fsys.OpenFile(l.file(name), os.O_RDONLY, 0)
 			if err != nil {
@@ -55,9 +57,10 @@ func (l *Log) finishSwaps(files map[string]int64) error {
 			lowest, highest = min(lowest, base), max(highest, next, base+1) // at least the files of its own base
 		}
 	}
-	if lowest == math.MaxInt64 {
+	if !swaps {
 		return nil
 	}
+	// Without the log's .swap that has its name already, and only indexes are behind.
 	for _, name := range sortedNames(files) {
 		base, suffix, ok := parseOffsetName(name)
 		if ok && slices.Contains(segmentSuffixes[:], suffix) && base >= lowest && base < highest {

@@ -98,8 +98,8 @@ func (l *Log) readOnce(offset int64, maxBytes int, end int64, wholeFirst bool) (
 	for i := max(floorSegment(list, offset), 0); i < len(list) && list[i].base < end; i++ {
 		s, err := list[i].read(offset, int64(maxBytes), end, wholeFirst)
 		if err != nil {
-			if err = l.Err(); err != nil { // closed or deleted meanwhile
-				return Slice{}, err
+			if gone := l.Err(); gone != nil { // closed or deleted meanwhile
+				return Slice{}, gone
 			}
 			return s, l.readFailed(err, list[i])
 		}
