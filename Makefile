@@ -49,6 +49,9 @@ sweep: ## a node ended at every change of its disks, by kill and by power cut (S
 sim: ## the quorum's simulation (SEEDS=n, first SEED=n)
 	$(GO) test -count 1 -run TestSimulatedQuorum -timeout 60m ./controller/quorum -seeds $(or $(SEEDS),5000) -seed $(or $(SEED),1)
 
+compaction: ## the compaction model: random logs, cleaned and crashed, against a model in memory (SEEDS=n, first SEED=n)
+	$(GO) test -count 1 -run TestCompactionModel -timeout 60m -v ./storage -seeds $(or $(SEEDS),1000) -seed $(or $(SEED),1)
+
 kills: build ## 60 kills under load (KILLS=n, SEED=n)
 	cd compat-tests && KILLS=$(or $(KILLS),60) $(GO) test -count 1 -timeout 30m -run TestKills -v ./...
 
@@ -66,4 +69,4 @@ fuzz: ## every fuzz target for FUZZTIME (30s each)
 	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
 	  echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done
 
-.PHONY: help run build test lint bench fuzz compat kafka oracle compatibility sweep sim kills generate
+.PHONY: help run build test lint bench fuzz compat kafka oracle compatibility sweep sim compaction kills generate

@@ -73,6 +73,9 @@ func (l *Log) DeleteOldSegments() (int, error) {
 	for i, seg := range list {
 		size, end := seg.tail()
 		last := i == len(list)-1
+		if !last && size == 0 && end > start { // emptied by compaction: without an age of its own it goes with the next
+			continue
+		}
 		if last && size == 0 || end > hw {
 			break
 		}
@@ -89,7 +92,7 @@ func (l *Log) DeleteOldSegments() (int, error) {
 			break
 		}
 		excess -= size
-		n++
+		n = i + 1
 	}
 	return l.deleteFirstUnlock(n)
 }
