@@ -35,7 +35,7 @@ func (d *Dispatcher) apiVersions(c *server.Ctx, req *kmsg.ApiVersionsRequest) *k
 		}
 	}
 	if req.Version >= 5 {
-		if code := h.checkIdentity(req); code != 0 {
+		if code := h.checkIdentity(req, c.Controller); code != 0 {
 			resp.ErrorCode = code
 			return resp
 		}
@@ -73,12 +73,13 @@ func apiVersionsUnsupported(*server.Ctx) server.Answer {
 	return server.Reply(resp)
 }
 
-// checkIdentity compares the node that the client believes it talks to (Q6). -1 and null are "not given".
-func (h *Handlers) checkIdentity(req *kmsg.ApiVersionsRequest) int16 {
+// checkIdentity compares the node that the client believes it talks to (Q6). -1 and null are "not given". A controller
+// only asks for both or neither.
+func (h *Handlers) checkIdentity(req *kmsg.ApiVersionsRequest, controller bool) int16 {
 	switch {
 	case (req.ClusterID == nil) != (req.NodeID == -1):
 		return kerr.InvalidRequest.Code
-	case req.ClusterID == nil, *req.ClusterID == h.ClusterID && req.NodeID == h.NodeID:
+	case req.ClusterID == nil, controller, *req.ClusterID == h.ClusterID && req.NodeID == h.NodeID:
 		return 0
 	}
 	return kerr.RebootstrapRequired.Code

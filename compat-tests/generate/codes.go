@@ -52,7 +52,7 @@ func (c codes) print(w io.Writer) {
 			}
 			return strings.Compare(a, b)
 		})
-		fmt.Fprintf(w, "%-28s", api)
+		fmt.Fprintf(w, "%-40s", api)
 		for _, code := range list {
 			fmt.Fprintf(w, " %s×%d", code, c[api][code])
 		}

@@ -56,39 +56,45 @@ func Run(report *oracle.Report, rules *oracle.Rules, a, b *oracle.Side, n int, s
 	return nil
 }
 
-// api is one API at one version.
+// api is one API at one version, on one of the two listeners.
 type api struct {
-	m       *wire.Message
-	version int16
+	m          *wire.Message
+	version    int16
+	controller bool
 }
 
 // common are all APIs and versions that both sides advertise and Kafka's schemas have.
 func common(a, b *oracle.Side) ([]api, error) {
-	x, err := a.Served()
+	clientsA, controllersA, err := a.Advertised()
 	if err != nil {
 		return nil, err
 	}
-	y, err := b.Served()
+	clientsB, controllersB, err := b.Advertised()
 	if err != nil {
 		return nil, err
 	}
-	var list []api
-	for _, m := range wire.Requests() {
-		inA, okA := x[m.Key]
-		inB, okB := y[m.Key]
-		if !okA || !okB {
-			continue
-		}
-		for v := m.Valid.Min; v <= m.Valid.Max; v++ {
-			if inA.Has(v) && inB.Has(v) {
-				list = append(list, api{m, v})
-			}
-		}
-	}
+	list := append(both(clientsA, clientsB, false), both(controllersA, controllersB, true)...)
 	if len(list) == 0 {
 		return nil, fmt.Errorf("%s and %s have no request in common", a.Name, b.Name)
 	}
 	return list, nil
+}
+
+// both leaves out what is not the same on the controllers' listener: K7, and what would register a node for good.
+func both(a, b oracle.Served, controller bool) (list []api) {
+	for _, m := range wire.Requests() {
+		if controller && (m.Name == "FetchSnapshot" || m.Name == "ControllerRegistration" || m.Name == "Envelope") {
+			continue
+		}
+		inA, okA := a[m.Key]
+		inB, okB := b[m.Key]
+		for v := m.Valid.Min; okA && okB && v <= m.Valid.Max; v++ {
+			if inA.Has(v) && inB.Has(v) {
+				list = append(list, api{m, v, controller})
+			}
+		}
+	}
+	return list
 }
 
 type pair struct {
@@ -149,7 +155,11 @@ func (p *pair) ask(one api, body map[string]any) ([]oracle.Difference, error) {
 	for i := range p.talks {
 		both.Go(func() {
 			step := &scenario.Step{Kind: scenario.Ask, Name: one.m.Name, Args: fmt.Sprint(one.version), Body: wire.JSON(body)}
-			replies[i], errs[i] = p.talks[i].Ask(step)
+			if one.controller {
+				replies[i], errs[i] = p.talks[i].AskController(step)
+			} else {
+				replies[i], errs[i] = p.talks[i].Ask(step)
+			}
 		})
 	}
 	both.Wait()
@@ -159,7 +169,11 @@ func (p *pair) ask(one api, body map[string]any) ([]oracle.Difference, error) {
 		}
 		replies[i].Answer = shape("", replies[i].Answer)
 	}
-	p.codes.add(one.m.Name, replies[0])
+	name := one.m.Name
+	if one.controller {
+		name = "controller: " + name
+	}
+	p.codes.add(name, replies[0])
 	found := oracle.CompareReplies(p.rules, replies[0], replies[1])
 	for j := range found {
 		found[j].Request = fmt.Sprintf("> %s v%d %s", one.m.Name, one.version, wire.JSON(body))

@@ -23,11 +23,24 @@ func (k *Talk) Topic(name string, partitions int) error {
 }
 
 // Ask asks one request; the answer has names for what differs between clusters.
-func (k *Talk) Ask(step *scenario.Step) (*Reply, error) {
+func (k *Talk) Ask(step *scenario.Step) (*Reply, error) { return k.ask("main", k.t.side.Address, step) }
+
+// AskController asks on the controllers' listener.
+func (k *Talk) AskController(step *scenario.Step) (*Reply, error) {
+	return k.ask("controller", k.t.side.Controller, step)
+}
+
+func (k *Talk) ask(conn, address string, step *scenario.Step) (*Reply, error) {
 	t := k.t
-	if t.conns["main"].dead != "" {
-		t.conns["main"].Close()
-		if err := t.open("main", t.side.Address); err != nil {
+	t.cur = conn
+	switch c := t.conns[conn]; {
+	case c == nil:
+		if err := t.open(conn, address); err != nil {
+			return nil, err
+		}
+	case c.dead != "":
+		c.Close()
+		if err := t.open(conn, address); err != nil {
 			return nil, err
 		}
 	}
