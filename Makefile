@@ -43,6 +43,9 @@ oracle: compat-tests/kafka/classpath.txt ## ask the real Kafka again: what chang
 compatibility: build ## write COMPATIBILITY.md from what is asked and answered
 	$(COMPAT) page
 
+clients: ## install the stock clients of compat-tests/clients, each from its own registry
+	$(MAKE) -C compat-tests/clients
+
 sweep: ## a node ended at every change of its disks, by kill and by power cut (SEED=n)
 	DOHLE_SWEEP=all DOHLE_SEED=$(or $(SEED),1) $(GO) test -count 1 -run TestAnyMomentMayBeTheLast ./broker
 
@@ -69,4 +72,4 @@ fuzz: ## every fuzz target for FUZZTIME (30s each)
 	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
 	  echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done
 
-.PHONY: help run build test lint bench fuzz compat kafka oracle compatibility sweep sim compaction kills generate
+.PHONY: clients help run build test lint bench fuzz compat kafka oracle compatibility sweep sim compaction kills generate
