@@ -41,7 +41,7 @@ func (m *maker) body(msg *wire.Message, version int16) map[string]any {
 
 // given are the fields that are never left out: their defaults are known differences (D5, D11), or make a request do
 // more, or wait longer, than it may.
-var given = []string{"Name", "Index", "Records", "TopicId", "TransactionalId", "TimeoutMs", "MaxWaitMs", "ValidateOnly", "AllowAutoTopicCreation", "Acks", "BrokerId", "TopicNames", "ResourceType", "ClusterId"}
+var given = []string{"Name", "MemberId", "Index", "Records", "TopicId", "TransactionalId", "TimeoutMs", "MaxWaitMs", "ValidateOnly", "AllowAutoTopicCreation", "Acks", "BrokerId", "TopicNames", "ResourceType", "ClusterId"}
 
 func (m *maker) structure(path string, fields []*wire.Field, version int16) map[string]any {
 	all := map[string]any{}
@@ -248,6 +248,8 @@ func (m *maker) fixed(path string, version int16) (any, bool) {
 		return list, true
 	case "FindCoordinator.KeyType": // K2: no transactions, no share groups
 		return pick(m, 0, 0, 0, 3, -1), true
+	case "OffsetFetch.Groups.MemberId": // A17
+		return pick(m, words...), true
 	case "UnregisterBroker.BrokerId":
 		return pick(m, 0, 2, 7, -1, 2147483647), true
 	case "DescribeQuorum.Topics.TopicName":
