@@ -30,6 +30,15 @@ func (g *classicGroup) round() *classicRound {
 	return g.soft
 }
 
+// rest lets go of a round that says no more than what is written: empty groups are kept for days.
+func (g *classicGroup) rest() {
+	r, v := g.soft, g.written
+	if r != nil && v != nil && r.state == stateEmpty && len(r.pending) == 0 &&
+		r.generation == v.Generation && r.protocolType == v.ProtocolType && r.since == v.CurrentStateTimestamp {
+		g.soft = nil
+	}
+}
+
 // replayClassicGroup applies a group's record. What the members do meanwhile is not touched: a record that was written
 // now says what the round has come to.
 func (s *State) replayClassicGroup(k *record.GroupMetadataKey, v *record.GroupMetadataValue, _ coordinator.Position) error {

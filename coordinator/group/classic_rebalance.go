@@ -223,6 +223,7 @@ func (s *State) expiredClassic(t coordinator.Timer, now time.Time) coordinator.R
 			p.syncExpired()
 		case timerPendingMember:
 			p.pendingExpired(t.Member)
+			g.rest()
 		case timerClassicSession:
 			p.sessionExpired(t.Member)
 		}
