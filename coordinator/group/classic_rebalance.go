@@ -18,6 +18,9 @@ const newMemberJoinTimeout = 5 * time.Minute
 // loadedClassic starts a group that was read from the log. More members than allowed now rebalance, so that some are left
 // out and the others commit first.
 func (s *State) loadedClassic(g *classicGroup, now time.Time) coordinator.Result {
+	if g.written == nil || len(g.written.Members) == 0 {
+		return coordinator.Result{} // there may be very many of them
+	}
 	reason, limit := "", int(config.GroupMaxSize.Get(s.view))
 	if n := len(g.round().members); n > limit {
 		reason = fmt.Sprintf("loaded with %d members, %d are allowed", n, limit)
