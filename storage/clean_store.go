@@ -13,8 +13,6 @@ type cleanJob struct {
 	shape int64
 	rng   cleanRange
 	nowMs int64
-	list  []*segment
-	facts []segmentFacts
 }
 
 // CleanOne cleans the filthiest log that is due, in the caller's goroutine, and says whether there was one. Retention of
