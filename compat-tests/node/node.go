@@ -144,6 +144,10 @@ func (p Plan) prepare() ([]*Node, []string, error) {
 			"share.coordinator.state.topic.min.isr=1",
 			"log.retention.ms=-1", // records of scenarios are old on purpose
 			"log.segment.delete.delay.ms=1000",
+			// Groups of scenarios move at once and in one order; few members are many.
+			"offsets.topic.num.partitions=5", "group.initial.rebalance.delay.ms=0", "group.min.session.timeout.ms=300",
+			"group.consumer.min.session.timeout.ms=1000", "group.consumer.min.heartbeat.interval.ms=500",
+			"group.consumer.assignment.interval.ms=0", "group.consumer.assignor.offload.enable=false",
 		}, given...)
 		lines = append(lines, "process.roles=broker,controller", fmt.Sprint("node.id=", i+1), "log.dirs="+n.Dir,
 			"listeners=PLAINTEXT://"+n.Address+",CONTROLLER://"+n.Controller, "controller.listener.names=CONTROLLER",

@@ -57,6 +57,16 @@ func together(n int, f func(int)) {
 	all.Wait()
 }
 
+// Ended is an error with what a process printed last once it has ended without being told to.
+func (p *Process) Ended() error {
+	select {
+	case <-p.exited:
+		return fmt.Errorf("%s has ended by itself: %s", filepath.Base(p.cmd.Path), p.Tail(40))
+	default:
+		return nil
+	}
+}
+
 // Pid is the number that the system gave it.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 

@@ -43,7 +43,8 @@ type Row struct {
 	Differs int    `json:"differs"`
 }
 
-func newReport() *Report { return &Report{rows: map[string]*Row{}, ByAPI: map[string]int{}} }
+// NewReport is an empty one.
+func NewReport() *Report { return &Report{rows: map[string]*Row{}, ByAPI: map[string]int{}} }
 
 func (r *Report) row(api string, version int16) *Row {
 	if api == "" {

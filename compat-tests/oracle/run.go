@@ -25,17 +25,21 @@ func (g *Golden) Run(inst *scenario.Instance) (*Transcript, error) {
 
 // Options of a run.
 type Options struct {
-	Only       string // pattern of the instances' names, as path.Match without its slashes' meaning; empty: all
-	Controller bool   // both sides have a controller listener
-	Pinned     bool   // known differences must show
-	Workers    int    // how many scenarios at once; 0: twelve
+	Only       string  // pattern of the instances' names, as path.Match without its slashes' meaning; empty: all
+	Controller bool    // both sides have a controller listener
+	Pinned     bool    // known differences must show
+	Workers    int     // how many scenarios at once; 0: twelve
+	Report     *Report // what is found goes into it; nil: a new one
 	Progress   func(done, all int)
 }
 
 // Run asks two sides everything and compares. Both are asked at the same time, Workers scenarios at once; the report
 // is in the order of the scenarios.
 func Run(all []*scenario.Instance, rules *Rules, a, b Asker, o Options) (*Report, error) {
-	r := newReport()
+	r := o.Report
+	if r == nil {
+		r = NewReport()
+	}
 	var chosen []*scenario.Instance
 	for _, inst := range all {
 		switch {

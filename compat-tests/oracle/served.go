@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/dohle-io/dohle/compat-tests/wire"
@@ -10,8 +11,14 @@ import (
 // Served are versions by key, as ApiVersions lists them.
 type Served map[int16]wire.Range
 
-// Served are the versions that a side advertises to clients.
-func (s *Side) Served() (Served, error) { return s.servedAt(s.Address) }
+// Served are the versions that a side advertises to clients, of the APIs that Like has.
+func (s *Side) Served() (Served, error) {
+	served, err := s.servedAt(s.Address)
+	if s.Like != nil {
+		maps.DeleteFunc(served, func(key int16, _ wire.Range) bool { _, ok := s.Like[key]; return !ok })
+	}
+	return served, err
+}
 
 // Advertised are the versions that a side advertises to clients, and to controllers if it has a listener for them.
 func (s *Side) Advertised() (clients, controllers Served, err error) {

@@ -17,6 +17,12 @@ type Side struct {
 	Dir        string // its log directory if it was started here, to be masked
 	Pinned     bool   // known differences must show: it is Dohle
 
+	// Like, unless nil, is what random requests are limited to.
+	Like Served
+
+	// Ended says why the broker ended by itself; nil, or no error: it has not.
+	Ended func() error
+
 	Serves, ServesControllers Served // what it advertised to clients and to controllers, once it was asked
 }
 
@@ -116,6 +122,8 @@ func (t *talk) step(s *scenario.Step) error {
 		return nil
 	case scenario.Topic:
 		return t.createTopic(s)
+	case scenario.Group:
+		return t.useGroup(s)
 	case scenario.Produce:
 		return t.produce(s)
 	}

@@ -14,7 +14,7 @@ import (
 
 const module = "../.."
 
-// dohle is the binary that DOHLE_BIN names, else one built for the test.
+// dohle is the binary that DOHLE_BIN names, else one built for the test; COMPAT_RACE=1 has a data race end it.
 func dohle(t *testing.T) string {
 	t.Helper()
 	if bin := os.Getenv("DOHLE_BIN"); bin != "" {
@@ -22,7 +22,12 @@ func dohle(t *testing.T) string {
 	}
 	bin := filepath.Join(t.TempDir(), "dohle")
 	build := exec.Command("go", "build", "-o", bin, "./cmd/dohle")
-	build.Dir, build.Env = "../../..", append(os.Environ(), "CGO_ENABLED=0")
+	if os.Getenv("COMPAT_RACE") != "" {
+		build = exec.Command("go", "build", "-race", "-o", bin, "./cmd/dohle")
+		t.Setenv("GORACE", "halt_on_error=1")
+	}
+	build.Dir = "../../.."
+	t.Setenv("GORACE", "halt_on_error=1")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -72,7 +77,7 @@ func TestKafkaOnBothSidesIsEqual(t *testing.T) {
 	if requests == "" {
 		t.Skip("COMPAT_PAIR=n asks two Apache Kafkas all scenarios and n random requests; make compat does")
 	}
-	if err := run([]string{"run", "-module", module, "-a", "kafka", "-b", "kafka", "-generate", requests, "-seed", "7"}); err != nil {
+	if err := run([]string{"run", "-module", module, "-dohle", dohle(t), "-a", "kafka", "-b", "kafka", "-like", "dohle", "-generate", requests, "-seed", "7"}); err != nil {
 		t.Fatal(err)
 	}
 }

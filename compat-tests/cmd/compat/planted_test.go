@@ -58,7 +58,7 @@ func TestEveryPlantedDeviationIsCaught(t *testing.T) {
 		}
 		t.Logf("caught by %s: %s", only, name)
 	}
-	t.Setenv("DOHLE_PLANTED", "any leader epoch") // random requests find it as well
+	t.Setenv("DOHLE_PLANTED", "any acks") // random requests find it as well
 	if err := run([]string{"run", "-module", module, "-dohle", dohle(t), "-a", "dohle", "-b", bin, "-only", "connect/a null*", "-generate", "300", "-seed", "1"}); err == nil || !strings.Contains(err.Error(), "not explained") {
 		t.Errorf("random requests: %v", err)
 	}

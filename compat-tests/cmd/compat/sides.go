@@ -59,10 +59,23 @@ func (f *flags) side(letter, what, dir string) (*oracle.Side, func(), error) {
 	if nodes != nil {
 		n := nodes[0]
 		s.Address, s.Controller, s.Dir, stop = n.Address, n.Controller, n.Dir, func() { node.Stop(nodes) }
+		s.Ended = n.Process.Ended
 	}
 	if err := s.Probe(); err != nil {
 		stop()
 		return nil, nil, fmt.Errorf("side %s: %w", letter, err)
 	}
 	return s, stop, nil
+}
+
+// alive fails with why one of the sides ended, or else with err.
+func alive(err error, sides ...*oracle.Side) error {
+	for _, s := range sides {
+		if s.Ended != nil {
+			if ended := s.Ended(); ended != nil {
+				return ended
+			}
+		}
+	}
+	return err
 }
