@@ -53,13 +53,7 @@ func (o *output) tail() string {
 // startBroker formats a directory and serves it with dohle or kafka.
 func startBroker(t *testing.T, side string) *broker {
 	t.Helper()
-	var ports []int
-	for range 2 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		must(t, err)
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
+	ports := freePorts(t)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "server.properties")
 	b := &broker{t: t, address: fmt.Sprintf("127.0.0.1:%d", ports[0])}
@@ -97,6 +91,17 @@ func startBroker(t *testing.T, side string) *broker {
 		}
 	})
 	return b
+}
+
+// freePorts are two that nobody listened on a moment ago.
+func freePorts(t *testing.T) (ports []int) {
+	for range 2 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		must(t, err)
+		defer l.Close()
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	}
+	return ports
 }
 
 func (b *broker) start() {

