@@ -2,13 +2,17 @@ package coordinator
 
 import "unicode/utf16"
 
-// PartitionFor is the partition of an internal topic that a key belongs to: its hash, the sign bit cleared, modulo the
-// number of partitions (quirk Q13).
+// PartitionFor is the partition of an internal topic that a key belongs to: the absolute value of its hash, the
+// smallest int32 counting as 0, modulo the number of partitions (quirk Q13).
 func PartitionFor(key string, partitions int32) int32 {
 	if partitions <= 0 {
 		return 0
 	}
-	return (JavaHash(key) & 0x7fffffff) % partitions
+	hash := JavaHash(key)
+	if hash < 0 {
+		hash = max(-hash, 0) // the smallest int32 has no positive twin
+	}
+	return hash % partitions
 }
 
 // JavaHash is Java's String.hashCode.
