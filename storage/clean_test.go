@@ -596,6 +596,29 @@ func TestCleanedOffsetsBeyond32Bits(t *testing.T) { // L7, KAFKA-6264, AutoMQ/au
 	}
 }
 
+func TestHolesOfAnEarlierCleaningAreNoLoss(t *testing.T) { // as after a kill of Apache Kafka
+	disk := vfs.NewMem()
+	b := compactBed(t, disk)
+	l := b.open().log()
+	value := strings.Repeat("v", 1500)
+	for i := range 12 {
+		mustAppend(t, l, kv(1000, fmt.Sprintf("key-%d=%s", i%5, value)))
+	}
+	seal(t, l)
+	b.mustClean()
+	mustAppend(t, l, kv(1000, "a=1"))
+	want := held(t, l)
+	left := disk.Clone()
+	require.NoError(t, writeFile(left, "/data/"+recoveryPointName, []byte("0\n0\n"), true))
+	b = compactBed(t, left).open()
+	require.Equal(t, want, held(t, b.log()))
+	// Without the checkpoint a hole is a loss.
+	require.NoError(t, disk.Remove("/data/"+cleanerName))
+	require.NoError(t, writeFile(disk, "/data/"+recoveryPointName, []byte("0\n0\n"), true))
+	b = compactBed(t, disk.Clone()).open()
+	require.Less(t, b.log().LogEndOffset(), l.LogEndOffset())
+}
+
 func TestADamagedLogIsLeftOutAndOthersAreCleaned(t *testing.T) {
 	disk := vfs.NewMem()
 	b := compactBed(t, disk).open()

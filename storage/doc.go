@@ -42,7 +42,8 @@
 // Where it differs from Kafka: damage below the recovery point makes the log refuse service instead of being cut; a
 // partition directory that vanished is not made anew empty; DeleteRecords is durable at once; recovery takes a hole
 // between two unflushed segments for lost bytes, so a segment always starts where the one before it ended, also when a
-// follower's offsets skip. The cleaner flushes a log up to its high watermark before it removes anything, so that what
+// follower's offsets skip; only below the cleaner's checkpoint, which Apache Kafka may have ahead of its recovery points,
+// holes are what compaction left. The cleaner flushes a log up to its high watermark before it removes anything, so that what
 // supersedes a record, and the markers that say so, are on the disk first. Index and snapshot files of the active segment are written by the flusher, not at the
 // append; after a kill they are made anew.
 //

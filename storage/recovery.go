@@ -176,6 +176,9 @@ func (l *Log) recover(point int64) error {
 	}
 	l.epochs.truncateEnd(start)
 
+	// Apache Kafka compacts above the recovery point of its checkpoint, which it writes once a minute: what it says is
+	// clean may have holes.
+	cleaned, _ := l.dir.cleanedTo(l.tp)
 	next, lastEpoch := start, int32(-1)
 	for i := first; i < len(list); i++ {
 		seg := list[i]
@@ -188,7 +191,7 @@ func (l *Log) recover(point int64) error {
 		}
 		next = seg.end
 		l.producers.end = seg.end
-		if bad == nil && i < len(list)-1 && list[i+1].base != seg.end && list[i+1].base > point {
+		if bad == nil && i < len(list)-1 && list[i+1].base != seg.end && list[i+1].base > max(point, cleaned) {
 			// A segment starts where the one before it ends (rollLocked), so bytes are missing that were not flushed.
 			bad = &CorruptError{seg.logName(), seg.size, fmt.Sprintf("the file ends at offset %d, the next segment starts at %d", seg.end, list[i+1].base)}
 		}
