@@ -137,6 +137,7 @@ func (c *segmentioClient) restart() (string, error) {
 	if err := steps.Restart(); err != nil {
 		return "", err
 	}
+	c.client.Transport.(*kafka.Transport).CloseIdleConnections() // a Client does not try again on another connection
 	if err := w.WriteMessages(deadline(), c.messages("none", steps.Records, 5)...); err != nil {
 		return "", err
 	}
