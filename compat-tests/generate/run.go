@@ -2,6 +2,7 @@ package generate
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -72,6 +73,9 @@ func common(a, b *oracle.Side) ([]api, error) {
 	clientsB, controllersB, err := b.Advertised()
 	if err != nil {
 		return nil, err
+	}
+	if a.Like != nil {
+		maps.DeleteFunc(controllersA, func(key int16, _ wire.Range) bool { _, ok := a.Like[key]; return !ok })
 	}
 	list := append(both(clientsA, clientsB, false), both(controllersA, controllersB, true)...)
 	if len(list) == 0 {
