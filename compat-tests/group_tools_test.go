@@ -84,7 +84,7 @@ func TestKafkaGroupToolsPrintTheSame(t *testing.T) {
 		{tool: "ConfigCommand", args: "--bootstrap-server {B} --entity-type groups --entity-name consumer-live --alter --add-config consumer.session.timeout.ms=50000"},
 		{tool: "ConfigCommand", args: "--bootstrap-server {B} --entity-type groups --entity-name consumer-live --describe"},
 		{tool: "ConfigCommand", args: "--bootstrap-server {B} --entity-type groups --entity-name consumer-live --alter --add-config consumer.session.timeout.ms=1", fail: true},
-		{tool: offsets, args: "--bootstrap-server {B} --topic __consumer_offsets --from-beginning --formatter org.apache.kafka.tools.consumer.OffsetsMessageFormatter --timeout-ms 5000", any: true, mask: []*regexp.Regexp{regexp.MustCompile(`"(commitTimestamp|expireTimestamp)":\d+`)}},
+		{tool: offsets, args: "--bootstrap-server {B} --topic __consumer_offsets --from-beginning --formatter org.apache.kafka.tools.consumer.OffsetsMessageFormatter --timeout-ms 15000", any: true, mask: []*regexp.Regexp{regexp.MustCompile(`"(commitTimestamp|expireTimestamp)":\d+`)}},
 	} {
 		pair.ask(t, a)
 	}
