@@ -144,8 +144,11 @@ func (c *segmentioClient) restart() (string, error) {
 	var got []int64
 	for ctx := deadline(); len(got) < 5; {
 		m, err := r.ReadMessage(ctx)
-		if err != nil {
+		if ctx.Err() != nil {
 			return "", err
+		}
+		if err != nil {
+			continue // what it met while the broker was away; it goes on
 		}
 		got = append(got, m.Offset)
 	}
