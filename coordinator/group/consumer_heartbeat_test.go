@@ -13,7 +13,7 @@ func TestConsumerJoinWritesKafkasRecords(t *testing.T) {
 	m := r.consumer("g", "m1", "a")
 	resp := m.beat()
 	require.Equal(t, int32(2), resp.MemberEpoch)
-	require.Equal(t, int32(5000), resp.HeartbeatIntervalMillis)
+	require.Equal(t, int32(200), resp.HeartbeatIntervalMillis)
 	require.Equal(t, "a0 a1 a2 a3", m.holds())
 	require.Equal(t, []string{
 		"member_metadata m1 [a]",

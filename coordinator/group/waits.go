@@ -25,8 +25,11 @@ type Wait struct {
 func (s *State) Waits() []Wait {
 	var list []Wait
 	for _, id := range sortedKeys(s.groups) {
-		if g, ok := s.groups[id].(interface{ waits() []Wait }); ok {
+		switch g := s.groups[id].(type) {
+		case *classicGroup:
 			list = append(list, g.waits()...)
+		case *consumerGroup:
+			list = append(list, g.consumerWaits(s.assignmentDue(g))...)
 		}
 	}
 	return list
