@@ -10,8 +10,8 @@ var ownRows = []Row{
 
 var (
 	// DohleGroupConsumerUnsettledHeartbeatMs is the shortest heartbeat interval that members of a consumer group are told
-	// while the group is not settled: 10 ms for each member, within this and the group's usual interval. 0 = always the
-	// usual one, as Kafka.
+	// while the group is not settled, and for 10 s after: 4 ms for each member, within this and the group's usual interval.
+	// 0 = always the usual one, as Kafka.
 	DohleGroupConsumerUnsettledHeartbeatMs = durKey(&ownRows[0])
 )
 

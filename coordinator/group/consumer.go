@@ -49,6 +49,7 @@ type consumerGroup struct {
 	refreshAt    int64 // milliseconds when the metadata hash is looked at again
 	refreshEpoch int32 // ... or as soon as the group epoch is below this: what set refreshAt was not written
 	resolving    bool  // a resolution of the regular expressions is due
+	resolution   *resolution
 	deadlines    map[string]*memberDeadlines
 }
 

@@ -83,19 +83,72 @@ func (g *consumerGroup) lastResolved() (millis, version int64) {
 	return -1, 0
 }
 
-// resolveRegexes matches the group's regular expressions with the topics that there are.
+// resolution is the matching of a group's regular expressions with the topics that there were when it began. It is done in
+// turns of the shard, each a few milliseconds, so that others get theirs in between.
+type resolution struct {
+	patterns []*regex.Pattern
+	texts    []string
+	topics   []string // ascending
+	matches  [][]string
+	next     int   // topic times pattern, in that order
+	version  int64 // of the image
+	millis   int64 // when it began
+}
+
+// resolutionTurn is what a turn may cost: the costs of the patterns that it matches. The most costly of patterns takes one
+// turn for each topic.
+const resolutionTurn = 50_000
+
+// resolveRegexes goes on with the resolution of the group's regular expressions, and writes what came of it at its end.
 func (s *State) resolveRegexes(g *consumerGroup, now time.Time) coordinator.Result {
-	g.resolving = false
+	if g.resolution == nil {
+		g.resolution = s.newResolution(g, now)
+	}
+	r := g.resolution
+	for cost := 0; r.next < len(r.topics)*len(r.patterns); r.next++ {
+		topic, i := r.topics[r.next/len(r.patterns)], r.next%len(r.patterns)
+		if r.patterns[i] == nil {
+			continue
+		}
+		if cost += 1 + r.patterns[i].Cost(); cost > resolutionTurn && cost > 1+r.patterns[i].Cost() {
+			return coordinator.Result{Timers: []coordinator.Set{at(timerRegexRefresh, g.id, "", now)}}
+		}
+		if r.patterns[i].Match(topic) {
+			r.matches[i] = append(r.matches[i], topic)
+		}
+	}
+	g.resolution, g.resolving = nil, false
+	return s.resolvedRegexes(g, r, now)
+}
+
+func (s *State) newResolution(g *consumerGroup, now time.Time) *resolution {
+	r := &resolution{texts: sortedKeys(g.patterns), version: s.image.Offset, millis: now.UnixMilli()}
+	r.patterns, r.matches = make([]*regex.Pattern, len(r.texts)), make([][]string, len(r.texts))
+	for i, text := range r.texts {
+		p, err := regex.Compile(text)
+		if err != nil { // another release accepted it
+			s.logger().Error().Err(err).Str("group", g.id).Msg("a stored regular expression can't be read")
+			continue
+		}
+		r.patterns[i] = p
+	}
+	for t := range s.image.Topics.All() {
+		r.topics = append(r.topics, t.Name)
+	}
+	slices.Sort(r.topics)
+	return r
+}
+
+// resolvedRegexes writes a resolution, and raises the group epoch when it changes what the group reads.
+func (s *State) resolvedRegexes(g *consumerGroup, r *resolution, now time.Time) coordinator.Result {
 	d := s.decide(g, now)
 	topics := maps.Clone(g.topics)
-	patterns := sortedKeys(g.patterns)
-	if len(patterns) == 0 {
-		return coordinator.Result{}
-	}
-	matches := s.matchTopics(patterns)
 	bump := false
-	for i, p := range patterns {
-		to := &resolvedRegex{topics: matches[i], version: s.image.Offset, timestamp: now.UnixMilli()}
+	for i, p := range r.texts {
+		if g.patterns[p] == 0 { // nobody subscribes to it any more
+			continue
+		}
+		to := &resolvedRegex{topics: r.matches[i], version: r.version, timestamp: r.millis}
 		have := g.resolved[p]
 		if have == nil && len(to.topics) > 0 || have != nil && !slices.Equal(have.topics, to.topics) {
 			bump = true
@@ -114,25 +167,6 @@ func (s *State) resolveRegexes(g *consumerGroup, now time.Time) coordinator.Resu
 		d.soft(func(g *consumerGroup) { g.refreshAt, g.refreshEpoch = refreshAt, epoch })
 	}
 	return d.result(0, nil)
-}
-
-// matchTopics lists the topics that match each pattern.
-func (s *State) matchTopics(patterns []string) [][]string {
-	out := make([][]string, len(patterns))
-	for i, text := range patterns {
-		p, err := regex.Compile(text)
-		if err != nil {
-			s.logger().Error().Err(err).Msg("a stored regular expression can't be read") // another release accepted it
-			continue
-		}
-		for t := range s.image.Topics.All() {
-			if p.Match(t.Name) {
-				out[i] = append(out[i], t.Name)
-			}
-		}
-		slices.Sort(out[i])
-	}
-	return out
 }
 
 func checkRegex(text string) error {

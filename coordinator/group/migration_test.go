@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/dohle-io/dohle/coordinator"
 	"github.com/dohle-io/dohle/coordinator/group/record"
 )
 
@@ -258,4 +259,26 @@ func TestRecordsOfAnotherKindReplay(t *testing.T) {
 	r.apply(0, resultOf(encode(&record.ConsumerGroupMetadataKey{GroupId: "gone"}, nil)))
 	require.Nil(t, r.state.groups["gone"])
 	r.apply(0, resultOf(encode(&record.ConsumerGroupMetadataKey{GroupId: "gone"}, nil)))
+}
+
+func TestFailedUpgradeLeavesNoTrace(t *testing.T) {
+	r := newClassicRig(t, nil)
+	r.topics(map[string]int32{"a": 1})
+	r.stable(1) // assigns bytes that are no assignment
+	waiting := r.join(r.memberID())
+	code, _ := r.consumer("g", "m", "a").refused(nil)
+	require.Equal(t, kerr.GroupIDNotFound.Code, code)
+	r.parked(waiting)
+
+	r, _, _ = migrating(t, nil)
+	waiting = r.join(r.memberID(owning("a")), owning("a"))
+	r.refuse = kerr.MessageTooLarge
+	before := r.state.hard()
+	m := r.consumer("g", "m", "a")
+	c := r.ask(func(s *State, t coordinator.Turn) coordinator.Result {
+		return s.consumerHeartbeat(t, r.by, m.request())
+	})
+	require.Nil(t, c.resp, "the shard answers with what the log said")
+	require.Equal(t, before, r.state.hard())
+	r.parked(waiting)
 }

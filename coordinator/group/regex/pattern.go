@@ -21,6 +21,7 @@ const (
 type Pattern struct {
 	text string
 	re   *regexp.Regexp
+	cost int
 }
 
 // An Error says why a pattern is not one. Clients see INVALID_REGULAR_EXPRESSION with its text.
@@ -47,7 +48,9 @@ func Compile(text string) (*Pattern, error) {
 		return nil, &Error{text, ours.problem}
 	case twice(tree.CapNames()):
 		return nil, &Error{text, "duplicate capture group name"}
-	case size(tree, maxSize) > maxSize:
+	}
+	cost := size(tree, maxSize)
+	if cost > maxSize {
 		return nil, &Error{text, "expression too large"}
 	}
 	re, err := regexp.Compile(ours.text)
@@ -55,11 +58,14 @@ func Compile(text string) (*Pattern, error) {
 		return nil, &Error{text, description(err, ours.text)}
 	}
 	re.Longest() // the longest match of those that begin first is the whole text when any is
-	return &Pattern{text, re}, nil
+	return &Pattern{text, re, cost}, nil
 }
 
 // String is the pattern as the member gave it.
 func (p *Pattern) String() string { return p.text }
+
+// Cost is the nodes of the pattern, repetitions written out, at most 50,000: what a topic costs grows with it.
+func (p *Pattern) Cost() int { return p.cost }
 
 // Match reports whether the pattern matches the whole name of a topic.
 func (p *Pattern) Match(topic string) bool {
