@@ -42,7 +42,7 @@ class Client:
 
     def config(self, key):
         found = self.admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, self.topic, [key])])
-        return f"{key}={found['topic'][self.topic][key]['value']}"
+        return f"{key}={found['topic'][self.topic].get(key, {}).get('value')}"
 
     def describe_config(self):
         return self.config("retention.ms")
