@@ -122,9 +122,6 @@ func (g *consumerGroup) SubscribedTo(topic string) bool {
 	return ok
 }
 
-// member is a member by id, nil if there is none.
-func (g *consumerGroup) member(id string) *consumerMember { return g.members[id] }
-
 // static is the member of an instance id, nil if there is none.
 func (g *consumerGroup) static(instance *string) *consumerMember {
 	if instance == nil {

@@ -1,6 +1,7 @@
 package group
 
 import (
+	"errors"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/dohle-io/dohle/config"
 	"github.com/dohle-io/dohle/coordinator"
+	"github.com/dohle-io/dohle/protocol"
 )
 
 // refusal is an error code with a message for the client; "" leaves the message out.
@@ -21,16 +23,10 @@ func (r refusal) Unwrap() error { return r.code }
 
 // refused is the code and the message of an error.
 func refused(err error) (code int16, message *string) {
-	switch e := err.(type) {
-	case refusal:
-		if e.message != "" && e.code != kerr.UnknownServerError {
-			message = &e.message
-		}
-		return e.code.Code, message
-	case *kerr.Error:
-		return e.Code, nil
+	if r, ok := errors.AsType[refusal](err); ok && r.message != "" && r.code != kerr.UnknownServerError {
+		message = &r.message
 	}
-	return kerr.UnknownServerError.Code, nil
+	return protocol.CodeOf(err), message
 }
 
 // consumerDecision gathers what one request or timer wants of a consumer group. Nothing of it is done until result is

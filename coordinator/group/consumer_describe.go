@@ -10,7 +10,6 @@ import (
 
 	"github.com/dohle-io/dohle/coordinator"
 	"github.com/dohle-io/dohle/coordinator/group/assign"
-	"github.com/dohle-io/dohle/protocol"
 )
 
 // ConsumerGroupDescribe answers key 69, v0-1: consumer groups with their members, what each has and what it should have.
@@ -92,7 +91,7 @@ func assignmentOf(h holding) (a assign.Assignment) {
 func (s *State) describeAssignment(a assign.Assignment) kmsg.Assignment {
 	out := kmsg.Assignment{TopicPartitions: []kmsg.AssignmentTopicPartition{}}
 	for _, t := range a {
-		if topic := s.image.Topics.ByID(protocol.UUID(t.Topic)); topic != nil {
+		if topic := s.image.Topics.ByID(t.Topic); topic != nil {
 			out.TopicPartitions = append(out.TopicPartitions, kmsg.AssignmentTopicPartition{TopicID: t.Topic, Topic: topic.Name, Partitions: t.Partitions})
 		}
 	}

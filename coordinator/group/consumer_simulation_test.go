@@ -21,7 +21,6 @@ type simulated struct {
 	next    int
 	topic   map[string]int32
 	flight  []message
-	records int
 	static  bool
 	regex   bool
 }
@@ -30,7 +29,6 @@ type simulatedMember struct {
 	*consumer
 	alive     bool
 	lastHeard time.Time // when an answer last came: a client without one for a session stops reading
-	fenced    bool
 }
 
 // message is a request on its way; answers are taken in when it arrives, or never.
