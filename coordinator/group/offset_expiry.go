@@ -1,6 +1,7 @@
 package group
 
 import (
+	"slices"
 	"time"
 
 	"github.com/dohle-io/dohle/config"
@@ -25,11 +26,15 @@ func (s *State) expireOffsets(now time.Time) coordinator.Result {
 	millis := clock.Millis(now)
 	retention := int64(config.OffsetsRetentionMinutes.Get(s.view)) * time.Minute.Milliseconds()
 	r := coordinator.Result{Split: true, Timers: []coordinator.Set{s.nextExpiry(now)}}
-	for _, id := range sortedKeys(s.groups) {
-		g := s.groups[id]
-		if !g.Vanishes() {
-			continue
+	var due []string // groups that something is to be written of: few of many, most of the time
+	for id, g := range s.groups {
+		if some, all := s.anyExpired(g, millis, retention); g.Vanishes() && (some || all && g.Empty()) {
+			due = append(due, id)
 		}
+	}
+	slices.Sort(due)
+	for _, id := range due {
+		g := s.groups[id]
 		records, all := s.expiredOffsets(g, millis, retention)
 		r.Records = append(r.Records, records...)
 		if all && g.Empty() {
@@ -40,26 +45,47 @@ func (s *State) expireOffsets(now time.Time) coordinator.Result {
 	return r
 }
 
-// expiredOffsets are the tombstones of a group's expired offsets; all says that no other offset is left, written or
-// pending.
+// expiry says of each offset of a group whether it has expired, until see returns false.
+func (s *State) expiry(g Group, topic string, list *topicOffsets, now, retention int64, see func(o *offset, expired bool) bool) {
+	id, subscribed := g.ID(), g.SubscribedTo(topic)
+	for i := range list.list {
+		o := &list.list[i]
+		expired := false
+		if !subscribed {
+			from, ok := g.ExpireFrom(o)
+			expired = ok && o.expired(from, now, retention) && !s.offsets.isOpen(id, topic, o.Partition)
+		}
+		if !see(o, expired) {
+			return
+		}
+	}
+}
+
+// anyExpired says whether an offset of the group has expired, and whether no other is left, written or pending.
+func (s *State) anyExpired(g Group, now, retention int64) (some, all bool) {
+	all = !s.offsets.hasOpen(g.ID())
+	for topic, list := range s.offsets.committed[g.ID()] {
+		s.expiry(g, topic, list, now, retention, func(_ *offset, expired bool) bool {
+			some, all = some || expired, all && expired
+			return !some || all // both are decided
+		})
+	}
+	return some, all
+}
+
+// expiredOffsets are the tombstones of a group's expired offsets; all says that no other offset is left.
 func (s *State) expiredOffsets(g Group, now, retention int64) (records []coordinator.Record, all bool) {
 	id := g.ID()
 	topics := s.offsets.committed[id]
 	all = !s.offsets.hasOpen(id)
 	for _, topic := range sortedKeys(topics) {
-		if g.SubscribedTo(topic) {
-			all = false
-			continue
-		}
-		list := topics[topic].list
-		for i := range list {
-			from, ok := g.ExpireFrom(&list[i])
-			if !ok || !list[i].expired(from, now, retention) || s.offsets.isOpen(id, topic, list[i].Partition) {
-				all = false
-				continue
+		s.expiry(g, topic, topics[topic], now, retention, func(o *offset, expired bool) bool {
+			if expired {
+				records = append(records, offsetTombstone(id, topic, o.Partition))
 			}
-			records = append(records, offsetTombstone(id, topic, list[i].Partition))
-		}
+			all = all && expired
+			return true
+		})
 	}
 	return records, all
 }
@@ -71,7 +97,14 @@ func (s *State) imageForOffsets(delta *metadata.Delta, _ time.Time) coordinator.
 		if c.Before == nil || c.After != nil {
 			continue
 		}
-		for _, id := range sortedKeys(s.groups) {
+		var readers []string // groups with an offset of the topic
+		for id := range s.groups {
+			if s.offsets.committed[id][c.Before.Name] != nil || s.offsets.hasOpen(id) {
+				readers = append(readers, id)
+			}
+		}
+		slices.Sort(readers)
+		for _, id := range readers {
 			r.Records = append(r.Records, s.deletedTopic(id, c.Before.Name, c.ID)...)
 		}
 	}
