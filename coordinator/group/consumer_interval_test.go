@@ -150,3 +150,18 @@ func bare(m kmsg.ConsumerGroupDescribeResponseGroupMember) kmsg.ConsumerGroupDes
 	m.Assignment, m.TargetAssignment = kmsg.Assignment{}, kmsg.Assignment{}
 	return m
 }
+
+func TestTiesOfAssignorsAreStable(t *testing.T) {
+	r := newConsumerRig(t, nil)
+	byRange, uniform := "range", "uniform"
+	one, two := r.consumer("g", "m1", "a"), r.consumer("g", "m2", "a")
+	one.assignor, two.assignor = &byRange, &uniform
+	r.settle848(one, two)
+	require.Equal(t, "uniform", r.state.describeConsumer("g").AssignorName)
+	n := len(r.log)
+	for range 3 {
+		one.beat()
+		two.beat()
+	}
+	require.Len(t, r.log, n)
+}

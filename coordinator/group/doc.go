@@ -10,10 +10,16 @@
 // consumer*.go are the two kinds, a file per request or decision; offset*.go are the offsets; list.go, describe*.go and
 // delete.go look at groups; settings.go has every configuration key that is read here.
 //
+// A consumer group's heartbeat goes through consumer_heartbeat.go (the request), consumer_join.go (whose it is),
+// consumer_subscription.go and consumer_regex.go (what it changes), consumer_target.go (who should have what) and
+// consumer_reconcile.go (what the member may have now); consumer_classic.go is the same for members of the classic protocol,
+// migration.go how groups change their kind.
+//
 // Invariants.
 //   - Handlers validate, then return records; they do not assign to hard state. Replaying the log into an empty State gives
 //     an equal State (every test of this package checks it).
 //   - Map order never reaches records or replies.
+//   - No partition is with two members of a consumer group: it is given up in the old epoch before it is given in a new one.
 //   - A group exists once something of it is written, or as long as a classic member waits in it.
 //
 // Goroutines and locks: none; coordinator.Shards calls one method at a time.
