@@ -37,8 +37,8 @@ type State struct {
 type Decision struct {
 	Records []metadata.Record
 	// Split allows several batches instead of one atomic one. The last record is the one that counts.
-	Split bool
-	Reply kmsg.Response
+	Split  bool
+	Reply  kmsg.Response
 	excess bool // it had more records than one batch may have
 	// Then changes soft state after the records were appended and replayed; last is the offset of the last one, or of
 	// the last record of the log when there are none.
@@ -46,7 +46,9 @@ type Decision struct {
 }
 
 // tooLarge: the request asks for more than one batch and is refused whole (M2).
-func (d Decision) tooLarge() bool { return d.excess || !d.Split && len(d.Records) > maxRecordsPerRequest }
+func (d Decision) tooLarge() bool {
+	return d.excess || !d.Split && len(d.Records) > maxRecordsPerRequest
+}
 
 // onlyChecked drops the records of a request that only wants to know what would happen (ValidateOnly).
 func (d *Decision) onlyChecked() { d.excess, d.Records = d.tooLarge(), nil }
