@@ -147,7 +147,8 @@ func (p Plan) prepare() ([]*Node, []string, error) {
 			// Groups of scenarios move at once and in one order; few members are many.
 			"offsets.topic.num.partitions=5", "group.initial.rebalance.delay.ms=0", "group.min.session.timeout.ms=300",
 			"group.consumer.min.session.timeout.ms=1000", "group.consumer.min.heartbeat.interval.ms=500",
-			"group.consumer.assignment.interval.ms=0", "group.consumer.assignor.offload.enable=false",
+			"group.consumer.assignment.interval.ms=0", "group.max.size=6", "group.consumer.max.size=6", "group.consumer.assignor.offload.enable=false",
+			"dohle.group.consumer.unsettled.heartbeat.ms=0", // the default is a known difference
 		}, given...)
 		lines = append(lines, "process.roles=broker,controller", fmt.Sprint("node.id=", i+1), "log.dirs="+n.Dir,
 			"listeners=PLAINTEXT://"+n.Address+",CONTROLLER://"+n.Controller, "controller.listener.names=CONTROLLER",

@@ -3,6 +3,7 @@ package oracle
 import (
 	"fmt"
 	"net"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -94,8 +95,11 @@ func (n *names) string(key, v string) any {
 			return n.name("id", v)
 		}
 	}
-	return n.text(v)
+	return generated.ReplaceAllStringFunc(n.text(v), func(id string) string { return n.name("uuid", id) })
 }
+
+// generated are ids that brokers make for members of groups.
+var generated = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 
 // text names ids, ports and directories inside a sentence.
 func (n *names) text(v string) string {

@@ -161,13 +161,14 @@ func (t *talk) produce(s *scenario.Step) error {
 	return nil
 }
 
-// cleanUp deletes every topic whose name has the scenario's own text in it.
+// cleanUp deletes every topic and group whose name has the scenario's own text in it.
 func (t *talk) cleanUp() {
 	c, err := wire.Dial(t.side.Address)
 	if err != nil {
 		return
 	}
 	defer c.Close()
+	t.side.deleteGroups(c, t.vars["uid"])
 	answer, err := t.side.call(c, "Metadata", 4, map[string]any{"Topics": nil})
 	if err != nil {
 		return

@@ -122,6 +122,8 @@ func (t *talk) step(s *scenario.Step) error {
 		return nil
 	case scenario.Topic:
 		return t.createTopic(s)
+	case scenario.Group:
+		return t.useGroup(s)
 	case scenario.Produce:
 		return t.produce(s)
 	}

@@ -10,6 +10,7 @@
 //	needs controller           it speaks to the controller listener too
 //
 //	topic T [PARTITIONS] [{…}] creates a topic with these configs and waits until it can be used: $T, $T.id
+//	group G                    $G is a group id that nobody uses; waits until groups are served
 //	produce T PARTITION {…}    appends a batch (wire/batch.go says what can be in it)
 //	on NAME [controller]       goes on over that connection, opened when first used
 //	drop                       closes the connection in use

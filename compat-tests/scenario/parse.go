@@ -32,6 +32,7 @@ type Each struct {
 // Kinds of steps.
 const (
 	Topic   = "topic"
+	Group   = "group"
 	Produce = "produce"
 	On      = "on"
 	Drop    = "drop"
@@ -187,6 +188,11 @@ func (p *parser) command(line string) error {
 		p.cur.Controller = p.cur.Controller || s.Args != ""
 	case Client:
 		s.Name = rest
+	case Group:
+		if len(args) != 1 {
+			return p.fail("group NAME")
+		}
+		s.Name = args[0]
 	case Raw:
 		s.Args = rest
 	case Receive, Drop:

@@ -253,12 +253,25 @@ func ParseUUID(s string) (id [16]byte, err error) {
 	return [16]byte(raw), nil
 }
 
-// ParseBytes reads bytes from text: "hex:…" or as they stand.
+// ParseBytes reads bytes from text: "hex:…" or as they stand. Between the digits 'text' may stand.
 func ParseBytes(s string) ([]byte, error) {
-	if digits, ok := strings.CutPrefix(s, "hex:"); ok {
-		return hex.DecodeString(strings.ReplaceAll(digits, " ", ""))
+	digits, ok := strings.CutPrefix(s, "hex:")
+	if !ok {
+		return []byte(s), nil
 	}
-	return []byte(s), nil
+	var all []byte
+	for i, part := range strings.Split(digits, "'") {
+		if i%2 == 1 {
+			all = append(all, part...)
+			continue
+		}
+		b, err := hex.DecodeString(strings.ReplaceAll(part, " ", ""))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, b...)
+	}
+	return all, nil
 }
 
 func show(v any) string {
