@@ -177,7 +177,13 @@ func DescribeGroup(l Layers, group map[string]string) []Entry {
 		} else if !row.Null {
 			inherited = []EntrySynonym{{row.Name, &row.Default, SourceDefault}}
 		}
-		if e, ok := ownEntry(view, row, group, SourceGroup, inherited); ok {
+		e, ok := ownEntry(view, row, group, SourceGroup, inherited)
+		if !ok && len(inherited) > 0 && inherited[0].Source != SourceDefault {
+			shown := *row // an internal key that the broker sets is one of its groups
+			shown.Internal = false
+			e, ok = ownEntry(view, &shown, group, SourceGroup, inherited)
+		}
+		if ok {
 			out = append(out, e)
 		}
 	}

@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,13 +37,50 @@ func (t *talk) useGroup(s *scenario.Step) error {
 			}
 		})
 		if served {
-			return nil
+			return t.seesTopics(c)
 		}
 		if time.Now().After(deadline) {
 			return fmt.Errorf("groups are not served: %.300s", wire.JSON(answer))
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+// seesTopics waits until the coordinator knows the scenario's topics: it learns of them a moment after clients do. Only
+// heartbeats show that.
+func (t *talk) seesTopics(c *wire.Conn) error {
+	if !slices.ContainsFunc(t.inst.Steps, func(s *scenario.Step) bool { return s.Name == "ConsumerGroupHeartbeat" }) {
+		return nil
+	}
+	var topics []any
+	for name, value := range t.vars {
+		if _, is := t.vars[name+".id"]; is {
+			topics = append(topics, value)
+		}
+	}
+	ask := func(epoch int) (map[string]any, error) {
+		return t.side.call(c, "ConsumerGroupHeartbeat", 1, map[string]any{"GroupId": "probe-" + t.vars["uid"], "MemberId": "probe", "MemberEpoch": epoch,
+			"RebalanceTimeoutMs": 30000, "SubscribedTopicNames": topics, "TopicPartitions": []any{}})
+	}
+	for deadline := time.Now().Add(answerTime); len(topics) > 0; time.Sleep(5 * time.Millisecond) {
+		answer, err := ask(0)
+		if err != nil {
+			return err
+		}
+		seen := 0
+		scenario.Visit(answer, "Assignment.TopicPartitions.TopicId", func(map[string]any, string, int) { seen++ })
+		if seen == len(topics) {
+			break
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("groups do not learn of topics: %.300s", wire.JSON(answer))
+		}
+	}
+	if len(topics) > 0 {
+		_, err := ask(-1)
+		return err
+	}
+	return nil
 }
 
 // deleteGroups deletes groups whose id has a text in it. Members leave first; what fails is left behind.
@@ -61,11 +99,10 @@ func (s *Side) deleteGroups(c *wire.Conn, text string) {
 				continue
 			}
 			gone = append(gone, id)
-			switch g["GroupType"] {
-			case "classic":
-				s.emptyClassic(c, id)
-			case "consumer":
+			if g["GroupType"] == "consumer" {
 				s.emptyConsumer(c, id)
+			} else {
+				s.emptyClassic(c, id)
 			}
 		}
 	})
@@ -94,6 +131,10 @@ func (s *Side) emptyConsumer(c *wire.Conn, id string) {
 		return
 	}
 	scenario.Visit(answer, "Groups.Members.MemberId", func(holder map[string]any, field string, _ int) {
+		if holder["MemberType"] == int64(0) {
+			s.call(c, "LeaveGroup", 5, map[string]any{"GroupId": id, "Members": []any{map[string]any{"MemberId": holder[field]}}})
+			return
+		}
 		s.call(c, "ConsumerGroupHeartbeat", 1, map[string]any{"GroupId": id, "MemberId": holder[field], "MemberEpoch": -1})
 	})
 }

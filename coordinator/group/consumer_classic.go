@@ -59,7 +59,7 @@ func (s *State) classicJoinsConsumer(t coordinator.Turn, by Caller, req *kmsg.Jo
 	downgrade := s.downgradesFor(g, g.static(req.InstanceID))
 	sub, err := readSubscription(req.Protocols[0].Metadata)
 	if err != nil {
-		return none, err
+		return none, kerr.InconsistentGroupProtocol // from 4.4 on; before, it was an unknown error
 	}
 
 	m := *old
