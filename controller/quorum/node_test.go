@@ -327,6 +327,45 @@ func TestQueuedProposalsShareOneFsync(t *testing.T) {
 	})
 }
 
+// When the disk fails, everything that the loop had taken from its inbox by then is answered as well.
+func TestFailureOfTheLogAnswersWhoeverWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem, w := vfs.NewMem(), newWire()
+		format(t, mem, 1)
+		fault := vfs.NewFault(mem)
+		n := run(t, testOptions(fault, 1, w), w)
+		synctest.Wait()
+		release := make(chan struct{})
+		held := make(chan struct{})
+		go func() {
+			_ = n.ask(t.Context(), func() { close(held); <-release })
+		}()
+		<-held
+		var wg sync.WaitGroup
+		ask := func() { require.ErrorIs(t, n.ask(t.Context(), func() {}), errStopped) }
+		wg.Go(func() {
+			_, err := n.Append(t.Context(), 1, values("lost"))
+			require.Error(t, err)
+		})
+		synctest.Wait()
+		wg.Go(ask)
+		wg.Go(func() {
+			require.ErrorIs(t, n.await(t.Context(), &op{kind: opSnapshot, done: make(chan struct{})}), errStopped)
+		})
+		synctest.Wait()
+		wg.Go(func() {
+			_, err := n.Append(t.Context(), 1, values("lost too"))
+			require.Error(t, err)
+		})
+		wg.Go(ask)
+		synctest.Wait()
+		fault.CrashAfter(fault.Count())
+		close(release)
+		wg.Wait()
+		require.Error(t, <-n.done)
+	})
+}
+
 func TestDamagedDirectoryIsRefused(t *testing.T) {
 	partition := path.Join("data", PartitionDir())
 	whole := func(t *testing.T) *vfs.Mem {

@@ -77,6 +77,7 @@ type loop struct {
 	waiting map[uint64]*op // requests without an answer, by token
 	tokens  uint64
 	stops   []*op
+	left    []*op // taken from the inbox, and not handled when the loop failed
 	cleanAt time.Time
 	removes []removal
 }
@@ -123,6 +124,7 @@ func (l *loop) handle(ops []*op) error {
 	for i := 0; i < len(ops); {
 		if ops[i].kind != opPropose {
 			if err := l.handleOne(ops[i]); err != nil {
+				l.left = ops[i+1:]
 				return err
 			}
 			i++
@@ -143,6 +145,7 @@ func (l *loop) handle(ops []*op) error {
 			close(o.done)
 		}
 		if err != nil {
+			l.left = ops[i:]
 			return err
 		}
 	}
@@ -343,7 +346,7 @@ func (l *loop) clean() error {
 
 // end tells everyone who still waits that nothing more comes.
 func (l *loop) end() {
-	for _, o := range l.inbox.close() {
+	for _, o := range append(l.left, l.inbox.close()...) {
 		switch o.kind {
 		case opPropose:
 			o.proposed.Err = fmt.Errorf("%w: %w", errStopped, kerr.NotController)
