@@ -409,10 +409,10 @@ func (g *faultGroup) check(w *writer) {
 			epochs[e.Epoch] = true
 			for _, p := range e.Partitions {
 				c := claim{e.Epoch, p}
-				if who, ok := owners[c]; ok && who != e.Member {
-					g.t.Errorf("%s: %s and %s own partition %d in epoch %d", g.name, who, e.Member, p, e.Epoch)
+				if who, ok := owners[c]; ok && who != e.Owner {
+					g.t.Errorf("%s: %s and %s own partition %d in epoch %d", g.name, who, e.Owner, p, e.Epoch)
 				}
-				owners[c] = e.Member
+				owners[c] = e.Owner
 				if !slices.Contains(owned[e.Member], p) {
 					if fresh[e.Member] == nil {
 						fresh[e.Member] = map[int32]bool{}

@@ -36,6 +36,7 @@ func (o memberOptions) clientID() string {
 type memberEvent struct {
 	At     int64  `json:"at"` // nanoseconds; one machine, one clock
 	Member string `json:"member"`
+	Owner  string `json:"owner"` // static members share their instance's, one after the other
 	Kind   string `json:"kind"` // owns, read, committed, failed
 
 	Epoch      int32           `json:"epoch,omitempty"` // owns: generation or member epoch
@@ -66,7 +67,7 @@ type member struct {
 }
 
 func (m *member) say(e memberEvent) {
-	e.At, e.Member = time.Now().UnixNano(), m.Name
+	e.At, e.Member, e.Owner = time.Now().UnixNano(), m.Name, m.clientID()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	_ = m.out.Encode(e)
