@@ -37,7 +37,7 @@ type memberEvent struct {
 	At     int64  `json:"at"` // nanoseconds; one machine, one clock
 	Member string `json:"member"`
 	Owner  string `json:"owner"` // static members share their instance's, one after the other
-	Kind   string `json:"kind"` // owns, read, committed, failed
+	Kind   string `json:"kind"`  // owns, read, committed, failed
 
 	Epoch      int32           `json:"epoch,omitempty"` // owns: generation or member epoch
 	Partitions []int32         `json:"partitions,omitempty"`
