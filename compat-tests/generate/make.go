@@ -14,6 +14,8 @@ import (
 type maker struct {
 	r   *rand.Rand
 	uid string // in the names of the pool
+
+	joins int // groups that were made to be joined once
 }
 
 // pool are the topics that exist, as variables; the first has one partition, the next two, and so on.
@@ -33,6 +35,8 @@ func pick[T any](m *maker, list ...T) T { return list[m.r.IntN(len(list))] }
 func (m *maker) body(msg *wire.Message, version int16) map[string]any {
 	fields := m.structure(msg.Name, msg.Fields, version)
 	switch msg.Name {
+	case "JoinGroup":
+		m.join(fields, version)
 	case "CreateTopics", "CreatePartitions", "AlterConfigs", "IncrementalAlterConfigs", "UpdateFeatures":
 		fields["ValidateOnly"] = true
 	}
@@ -206,6 +210,9 @@ const keepDefault = "(default)"
 // fixed are the fields that are not left to chance: waits are short, nothing is cleared away, no id is a broker's, and
 // known differences are not asked for again and again.
 func (m *maker) fixed(path string, version int16) (any, bool) {
+	if v, fixed := m.group(path, version); fixed {
+		return v, true
+	}
 	switch path {
 	case "Fetch.MaxWaitMs":
 		return pick(m, 0, 1), true

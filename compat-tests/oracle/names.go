@@ -69,6 +69,7 @@ func (n *names) value(key string, v any) any {
 		}
 		return v
 	case []any:
+		v = slices.DeleteFunc(v, ours)
 		for i := range v {
 			v[i] = n.value(key, v[i])
 		}
@@ -79,6 +80,13 @@ func (n *names) value(key string, v any) any {
 		return n.number(key, v)
 	}
 	return v
+}
+
+// ours says whether something is a config that package node sets for Dohle's sake: Apache Kafka lists it too, without a value.
+func ours(v any) bool {
+	m, _ := v.(map[string]any)
+	name, _ := m["Name"].(string)
+	return strings.HasPrefix(name, "dohle.")
 }
 
 func (n *names) string(key, v string) any {

@@ -22,6 +22,15 @@ func (k *Talk) Topic(name string, partitions int) error {
 	return k.t.step(&scenario.Step{Kind: scenario.Topic, Name: name, Args: fmt.Sprint(partitions)})
 }
 
+// Group waits until groups are served, $name is one that nobody uses; consumers says whether they must know the topics.
+func (k *Talk) Group(name string, consumers bool) error {
+	step := &scenario.Step{Kind: scenario.Group, Name: name}
+	if consumers {
+		k.t.inst.Steps = []*scenario.Step{{Name: "ConsumerGroupHeartbeat"}}
+	}
+	return k.t.step(step)
+}
+
 // Ask asks one request; the answer has names for what differs between clusters.
 func (k *Talk) Ask(step *scenario.Step) (*Reply, error) { return k.ask("main", k.t.side.Address, step) }
 
