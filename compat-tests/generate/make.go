@@ -78,7 +78,7 @@ func (m *maker) field(path string, f *wire.Field, version int16) (any, bool) {
 	seen := map[string]bool{}
 	for range pick(m, 0, 1, 1, 1, 2, 3) {
 		v := m.value(here, f, version)
-		if key := keyOf(v); !seen[key] || m.r.IntN(10) == 0 && path != "AlterConfigs" && !strings.HasPrefix(path, "Produce") {
+		if key := keyOf(v); !seen[key] || m.r.IntN(10) == 0 && path != "AlterConfigs" && path != "JoinGroup" && !strings.HasPrefix(path, "Produce") {
 			seen[key] = true
 			list = append(list, v)
 		}
