@@ -45,7 +45,7 @@ func (m *maker) body(msg *wire.Message, version int16) map[string]any {
 
 // given are the fields that are never left out: their defaults are known differences (D5, D11), or make a request do
 // more, or wait longer, than it may.
-var given = []string{"Name", "MemberId", "Index", "Records", "TopicId", "TransactionalId", "TimeoutMs", "MaxWaitMs", "ValidateOnly", "AllowAutoTopicCreation", "Acks", "BrokerId", "TopicNames", "ResourceType", "ClusterId"}
+var given = []string{"Name", "MemberId", "Index", "Records", "TopicId", "TransactionalId", "TimeoutMs", "MaxWaitMs", "ValidateOnly", "AllowAutoTopicCreation", "ResourceName", "Acks", "BrokerId", "TopicNames", "ResourceType", "ClusterId"}
 
 func (m *maker) structure(path string, fields []*wire.Field, version int16) map[string]any {
 	all := map[string]any{}
