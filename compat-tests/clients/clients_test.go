@@ -18,12 +18,6 @@ import (
 	"time"
 )
 
-// What Dohle serves of groups. GROUPS=1 asks for both all the same.
-const (
-	servesGroups        = false // group, and every step that a client takes only as a member
-	servesConsumerGroup = false // group-consumer: group.protocol=consumer
-)
-
 var (
 	update = flag.Bool("update", false, "write results.json")
 	long   = os.Getenv("LONG") != ""
@@ -96,32 +90,20 @@ var installed = func() func(string) error {
 	}
 }()
 
-// asked says which steps this client takes against a side, and why the others are left out.
-func (c client) asked(side string) (steps []step, left map[string]string) {
-	left = map[string]string{}
-	groups := side == "kafka" || os.Getenv("GROUPS") != ""
+// asked are the steps that this client takes: all but what it lacks.
+func (c client) asked() (steps []step) {
 	for _, s := range transcript() {
-		switch reason, lacks := c.lacks[s.name]; {
-		case lacks:
-			left[s.name] = reason
-		case s.name == "group-consumer" && !groups && !servesConsumerGroup:
-			left[s.name] = "groups are not served yet"
-		case (s.name == "group" || slices.Contains(c.byGroup, s.name)) && !groups && !servesGroups:
-			left[s.name] = "groups are not served yet"
-			if s.name != "group" {
-				left[s.name] += ", and this client reads only as a member of one"
-			}
-		default:
+		if _, lacks := c.lacks[s.name]; !lacks {
 			steps = append(steps, s)
 		}
 	}
-	return steps, left
+	return steps
 }
 
 // run starts a broker and the program, restarts the broker when it asks, and compares what it prints.
 func (c client) run(t *testing.T, side string) (rows []result) {
 	must(t, installed(c.make))
-	steps, left := c.asked(side)
+	steps := c.asked()
 	var names []string
 	for _, s := range steps {
 		names = append(names, s.name)
@@ -162,11 +144,6 @@ func (c client) run(t *testing.T, side string) (rows []result) {
 			r.Note = fmt.Sprintf("printed %q instead of %q", printed[s.name], s.line)
 		}
 		rows = append(rows, r)
-	}
-	for name, reason := range left {
-		if strings.HasPrefix(reason, "groups are not served") { // what a client lacks is no row
-			rows = append(rows, result{Client: c.name, Version: c.version, Feature: name, Note: reason})
-		}
 	}
 	if want := len(slices.DeleteFunc(names, func(n string) bool { return n != "restart" })); restarts != want {
 		t.Errorf("the program asked for %d restarts, not %d", restarts, want)

@@ -13,7 +13,6 @@ type client struct {
 	make          string // target of the Makefile that installs it
 	command       func(t *testing.T) []string
 	lacks         map[string]string // step: why
-	byGroup       []string          // steps that this client only takes as a member of a group
 	slow          bool              // its installation compiles a C library for minutes: only with LONG=1
 }
 
@@ -60,8 +59,7 @@ func (c client) without(reason string, steps ...string) client {
 
 // table has the slow ones last.
 func table() []client {
-	kafkaJS := client{name: "KafkaJS", version: "2.2.4", make: "node", command: fixed("node", "node/kafkajs.js"),
-		byGroup: []string{"consume-none", "consume-gzip", "consume-snappy", "timestamp", "restart"}}
+	kafkaJS := client{name: "KafkaJS", version: "2.2.4", make: "node", command: fixed("node", "node/kafkajs.js")}
 	confluentJS := client{name: "@confluentinc/kafka-javascript", version: "1.10.1", make: "node-confluent", command: fixed("node", "node/confluent.js"), slow: true}
 	rust := client{name: "rdkafka (Rust)", version: "0.39.0", make: "rust", command: fixed("rust/target/release/client"), slow: true}
 	return []client{
@@ -80,7 +78,7 @@ func table() []client {
 		pure("sarama", "1.61.1").without(noProtocol, "group-consumer"),
 		pure("kafka-go", "0.4.51").without(noProtocol, "group-consumer").without("DeleteRecords is not in this client", "delete-records"),
 		{name: "confluent-kafka-go", version: "2.15.0", make: "go-confluent", command: fixed("go/bin/confluent")},
-		confluentJS.without("not in its admin client", "describe-cluster", "describe-config", "alter-config", "create-partitions").
+		confluentJS.without("not in its admin client", "describe-cluster", "describe-config", "alter-config").
 			without("built here without libzstd", "produce-zstd", "consume-zstd"),
 		rust.without("not in its admin client", "describe-cluster"),
 	}

@@ -1,8 +1,8 @@
 'use strict';
 // The steps with @confluentinc/kafka-javascript, by its promise API; consumers that belong to no group by its
-// callback API, whose assign needs no coordinator: confluent.js --steps LIST BOOTSTRAP TOPIC.
+// callback API, whose assign needs no coordinator, and so are partitions added: confluent.js --steps LIST BOOTSTRAP TOPIC.
 
-const { KafkaJS, KafkaConsumer } = require('@confluentinc/kafka-javascript');
+const { AdminClient, KafkaJS, KafkaConsumer } = require('@confluentinc/kafka-javascript');
 const steps = require('./steps');
 
 steps.run((bootstrap, topic) => {
@@ -106,6 +106,12 @@ steps.run((bootstrap, topic) => {
     'delete-records': async () => {
       const [p] = await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '5' }] });
       return `partition 0 starts at ${p.lowWatermark}`;
+    },
+    'create-partitions': async () => {
+      const callbacks = AdminClient.create({ 'bootstrap.servers': bootstrap });
+      await new Promise((done, fail) => callbacks.createPartitions(topic, 6, 30000, (error) => (error ? fail(error) : done())));
+      callbacks.disconnect();
+      return `${(await described()).length} partitions`;
     },
     restart: async () => {
       const producer = await connected('none');
