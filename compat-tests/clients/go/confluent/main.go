@@ -259,6 +259,9 @@ func main() {
 				return "", err
 			}
 			p := d.Partitions
+			if len(p) == 0 {
+				return "0 partitions", nil // the broker learns of the topic a moment later
+			}
 			return fmt.Sprintf("%d partitions, leader %d, replicas [%d], isr [%d]", len(p), p[0].Leader.ID, p[0].Replicas[0].ID, p[0].Isr[0].ID), nil
 		},
 		"describe-config": func() (string, error) { return c.value("retention.ms") },

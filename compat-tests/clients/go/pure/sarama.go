@@ -265,6 +265,9 @@ func saramaSteps(bootstrap, topic string) map[string]func() (string, error) {
 			if err != nil {
 				return "", err
 			}
+			if len(p) == 0 {
+				return "0 partitions", nil // the broker learns of the topic a moment later
+			}
 			return fmt.Sprintf("%d partitions, leader %d, replicas %v, isr %v", len(p), p[0].Leader, p[0].Replicas, p[0].Isr), nil
 		},
 		"describe-config": func() (string, error) { return value("retention.ms") },
