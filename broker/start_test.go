@@ -195,6 +195,7 @@ func TestDirectoriesAreToldToTheController(t *testing.T) {
 		}
 		require.Len(t, in, 2, "both are used")
 
+		time.Sleep(200 * time.Millisecond) // between two writes of the metadata log
 		fault.Fail(vfs.Rule{Kinds: vfs.KindWrite | vfs.KindSync, Pattern: "*.log", Nth: 1, Err: fmt.Errorf("input/output error")})
 		lost := in["/d2"]
 		_, err = n.produce("t", id, lost[0], -1, producer, 1, []string{"y"})
