@@ -3,6 +3,9 @@ package broker
 import (
 	"context"
 	"math"
+	"time"
+
+	"github.com/rs/zerolog"
 
 	"github.com/dohle-io/dohle/broker/api"
 	"github.com/dohle-io/dohle/broker/replica"
@@ -68,8 +71,10 @@ func (g *groups) watch(ctx context.Context) error {
 
 // openGroups makes the group coordinator.
 func (b *Broker) openGroups(life int64, codecs *compress.Codecs) {
+	// Members provoke these lines, as many as they like: five a second of each level.
+	quiet := zerolog.LevelSampler{InfoSampler: &zerolog.BurstSampler{Burst: 50, Period: 10 * time.Second}, WarnSampler: &zerolog.BurstSampler{Burst: 50, Period: 10 * time.Second}}
 	b.groups = &groups{node: b.cfg.NodeID(), replicas: b.replicas, wake: replica.NewWake(), Coordinator: group.New(group.Options{
-		Environment: group.Environment{NodeID: b.cfg.NodeID(), Config: b.cfg, UUID: api.NewSharedRand(b.o.rngFrom(life, rngGroups)).UUID, Log: room(b.log, "group")},
+		Environment: group.Environment{NodeID: b.cfg.NodeID(), Config: b.cfg, UUID: api.NewSharedRand(b.o.rngFrom(life, rngGroups)).UUID, Log: room(b.log, "group").Sample(quiet)},
 		Clocks:      b.o.Clocks, Codecs: codecs,
 	})}
 }
