@@ -1,14 +1,17 @@
 import java.io.BufferedReader;
+import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
@@ -17,12 +20,14 @@ import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.admin.TopicDescription;
+import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicPartition;
@@ -54,6 +59,11 @@ public final class Client {
       System.exit(2);
     }
     Client c = new Client(args[2], args[3]);
+    if (args[1].equals("member")) {
+      c.member();
+      System.out.println("member left");
+      System.exit(0);
+    }
     int code = 0;
     for (String step : args[1].split(",")) {
       String result;
@@ -266,6 +276,66 @@ public final class Client {
       }
       return places.equals(want) ? "resumed exactly" : "resumed with " + places;
     }
+  }
+
+  /** A member of the group GROUP until standard input is closed; it says what it has and what it reads. */
+  void member() {
+    Map<String, Object> config = new HashMap<>(Map.of("group.id", System.getenv("GROUP")));
+    if ("consumer".equals(System.getenv("GROUP_PROTOCOL"))) {
+      config.put("group.protocol", "consumer");
+    } else {
+      config.put("session.timeout.ms", 6000);
+      config.put("heartbeat.interval.ms", 2000);
+    }
+    AtomicBoolean open = new AtomicBoolean(true);
+    Thread input = new Thread(() -> {
+      try {
+        while (System.in.read() >= 0) {
+          continue;
+        }
+      } catch (IOException e) {
+        System.err.println("met: " + e);
+      }
+      open.set(false);
+    });
+    input.setDaemon(true);
+    input.start();
+    try (KafkaConsumer<String, String> c = consumer(config)) {
+      c.subscribe(List.of(topic), new ConsumerRebalanceListener() {
+        @Override
+        public void onPartitionsAssigned(Collection<TopicPartition> added) {
+          has(c.assignment(), List.of());
+        }
+
+        @Override
+        public void onPartitionsRevoked(Collection<TopicPartition> removed) {
+          has(c.assignment(), removed);
+        }
+
+        @Override
+        public void onPartitionsLost(Collection<TopicPartition> removed) {
+          has(c.assignment(), removed);
+        }
+      });
+      while (open.get()) {
+        int n = 0;
+        for (ConsumerRecord<String, String> r : c.poll(Duration.ofMillis(200))) {
+          System.out.println("member read " + r.value());
+          n++;
+        }
+        if (n > 0) {
+          try {
+            c.commitSync();
+          } catch (KafkaException e) {
+            System.err.println("met: " + e);
+          }
+        }
+      }
+    }
+  }
+
+  static void has(Collection<TopicPartition> all, Collection<TopicPartition> without) {
+    System.out.println("member has" + all.stream().filter(p -> !without.contains(p)).map(TopicPartition::partition).sorted().map(p -> " " + p).collect(Collectors.joining()));
   }
 
   String restart() throws Exception {

@@ -220,6 +220,7 @@ func topicError(list []kafka.TopicResult, err error) error {
 
 func main() {
 	list, bootstrap, topic := steps.Args(os.Args[1:])
+	steps.AsMember(list, func(m *steps.Member) error { return member(bootstrap, topic, m) })
 	admin, err := kafka.NewAdminClient(&kafka.ConfigMap{"bootstrap.servers": bootstrap})
 	if err != nil {
 		panic(err)

@@ -17,6 +17,10 @@ func main() {
 		os.Exit(2)
 	}
 	list, bootstrap, topic := steps.Args(os.Args[2:])
+	members := map[string]func(bootstrap, topic string, m *steps.Member) error{
+		"franz-go": franzMember, "sarama": saramaMember, "kafka-go": segmentioMember,
+	}
+	steps.AsMember(list, func(m *steps.Member) error { return members[os.Args[1]](bootstrap, topic, m) })
 	steps.Run(list, clients[os.Args[1]](bootstrap, topic))
 }
 
