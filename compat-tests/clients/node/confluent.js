@@ -2,7 +2,8 @@
 // The steps with @confluentinc/kafka-javascript, by its promise API; consumers that belong to no group by its
 // callback API, whose assign needs no coordinator, and so are partitions added: confluent.js --steps LIST BOOTSTRAP TOPIC.
 
-const { AdminClient, KafkaJS, KafkaConsumer } = require('@confluentinc/kafka-javascript');
+const { AdminClient, CODES: { ERRORS: ErrorCodes }, KafkaJS, KafkaConsumer } = require('@confluentinc/kafka-javascript');
+const shared = require('./member');
 const steps = require('./steps');
 
 steps.run((bootstrap, topic) => {
@@ -65,7 +66,34 @@ steps.run((bootstrap, topic) => {
     return steps.resumed(got.map((m) => `${m.partition}@${m.offset}`));
   };
 
+  const shares = async () => {
+    const leave = shared.toldToLeave();
+    const consumer = kafka.consumer({
+      'group.id': shared.GROUP, 'group.protocol': shared.PROTOCOL, 'auto.offset.reset': 'earliest', 'enable.auto.commit': false,
+      ...(shared.PROTOCOL === 'classic' ? { 'session.timeout.ms': shared.SESSION } : {}),
+      rebalance_cb: (error, changed) => {
+        if (leaving) return;
+        const assigned = error.code === ErrorCodes.ERR__ASSIGN_PARTITIONS;
+        for (const { partition } of changed) assigned ? partitions.add(partition) : partitions.delete(partition);
+        if (!assigned) held.forget(changed.map((p) => p.partition));
+        if (assigned || shared.PROTOCOL === 'consumer') shared.has(partitions);
+      },
+    });
+    const held = shared.held(topic, (offsets) => consumer.commitOffsets(offsets));
+    const partitions = new Set();
+    let leaving = false;
+    await consumer.connect();
+    await consumer.subscribe({ topics: [topic] });
+    await consumer.run({ eachMessage: ({ partition, message }) => held.read(partition, message) });
+    await leave;
+    leaving = true;
+    await consumer.disconnect();
+    shared.say('left');
+    process.exit(0);
+  };
+
   return {
+    member: shares,
     connect: async () => {
       await admin.connect();
       const consumer = new KafkaConsumer({ 'bootstrap.servers': bootstrap, 'group.id': 'none' }, {});

@@ -2,6 +2,7 @@
 // The steps with KafkaJS: kafkajs.js --steps LIST BOOTSTRAP TOPIC. Its consumers are always members of a group.
 
 const { Kafka, CompressionTypes, CompressionCodecs, ConfigResourceTypes, logLevel } = require('kafkajs');
+const group = require('./member');
 const steps = require('./steps');
 
 CompressionCodecs[CompressionTypes.Snappy] = require('kafkajs-snappy');
@@ -56,7 +57,30 @@ steps.run((bootstrap, topic) => {
     return { consumer, got };
   };
 
+  const shares = async () => {
+    const leave = group.toldToLeave();
+    const consumer = kafka.consumer({
+      groupId: group.GROUP, sessionTimeout: group.SESSION, heartbeatInterval: 1000, maxWaitTimeInMs: 200,
+      retry: { initialRetryTime: 100, maxRetryTime: 1000, retries: 100 },
+    });
+    const held = group.held(topic, (offsets) => consumer.commitOffsets(offsets));
+    let partitions = [];
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+      const now = payload.memberAssignment[topic] || [];
+      held.forget(partitions.filter((p) => !now.includes(p)));
+      group.has(partitions = now);
+    });
+    await consumer.connect();
+    await consumer.subscribe({ topics: [topic], fromBeginning: true });
+    await consumer.run({ autoCommit: false, eachMessage: ({ partition, message }) => held.read(partition, message) });
+    await leave;
+    await consumer.disconnect();
+    group.say('left');
+    process.exit(0);
+  };
+
   return {
+    member: shares,
     connect: async () => {
       await admin.connect();
       return `${(await admin.describeCluster()).brokers.length} broker`;

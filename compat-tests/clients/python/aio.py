@@ -3,10 +3,24 @@
 import asyncio
 import sys
 
+import member
 import steps
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError
+
+
+class Listener(ConsumerRebalanceListener):
+    def __init__(self, held):
+        self.held = held
+
+    def on_partitions_revoked(self, revoked):
+        self.held.lose([p.partition for p in revoked])
+
+    def on_partitions_assigned(self, assigned):
+        self.held.gain(p.partition for p in assigned)
 
 
 class Client:
@@ -145,6 +159,26 @@ class Client:
     async def delete_topic(self):
         await self.admin.delete_topics([self.topic])
         return "still there" if self.topic in await self.admin.list_topics() else "gone"
+
+    async def member(self):
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, auto_offset_reset="earliest", enable_auto_commit=False,
+                                    group_id=member.GROUP, session_timeout_ms=member.SESSION, heartbeat_interval_ms=1000)
+        held, leave = member.Held(), member.said_to_leave()
+        consumer.subscribe([self.topic], listener=Listener(held))
+        await consumer.start()
+        while not leave():
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                for r in records:
+                    held.read(r.partition, r.offset, r.value)
+            if held.pending:
+                try:
+                    await consumer.commit({TopicPartition(self.topic, p): o for p, o in held.pending.items()})
+                    held.pending.clear()
+                except KafkaError as error:  # kept for the next time, unless the partition goes before
+                    print(error, file=sys.stderr)
+        await consumer.stop()
+        member.say("left")
+        sys.exit(0)
 
 
 async def main(wanted, client):

@@ -1,9 +1,11 @@
 """The steps with confluent-kafka-python: confluent.py --steps LIST BOOTSTRAP TOPIC."""
 
+import sys
 import time
 
+import member
 import steps
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicCollection, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic, ResourceType
 
 
@@ -138,6 +140,28 @@ class Client:
     def delete_topic(self):
         self.admin.delete_topics([self.topic])[self.topic].result(steps.PATIENCE)
         return "still there" if self.topic in self.admin.list_topics(timeout=steps.PATIENCE).topics else "gone"
+
+    def member(self):
+        more = {"session.timeout.ms": member.SESSION} if member.PROTOCOL == "classic" else {}
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": member.GROUP, "group.protocol": member.PROTOCOL,
+                             "enable.auto.commit": False, "auto.offset.reset": "earliest", **more})
+        held, leave = member.Held(), member.said_to_leave()
+        consumer.subscribe([self.topic], on_assign=lambda _, gained: held.gain(p.partition for p in gained),
+                           on_revoke=lambda _, lost: held.lose([p.partition for p in lost], last=member.PROTOCOL == "consumer"))
+        while not leave():
+            m = consumer.poll(0.2)
+            if m and not m.error():
+                held.read(m.partition(), m.offset(), m.value())
+            if held.pending:
+                try:
+                    consumer.commit(offsets=[TopicPartition(self.topic, p, o) for p, o in held.pending.items()], asynchronous=False)
+                    held.pending.clear()
+                except KafkaException as error:  # kept for the next time, unless the partition goes before
+                    print(error, file=sys.stderr)
+        held.closing = True
+        consumer.close()
+        member.say("left")
+        sys.exit(0)
 
 
 wanted, bootstrap, topic = steps.arguments()

@@ -1,11 +1,25 @@
 """The steps with kafka-python: kafkapython.py --steps LIST BOOTSTRAP TOPIC."""
 
+import sys
 import time
 
+import member
 import steps
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, NewPartitions, NewTopic
+from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
+
+
+class Listener(ConsumerRebalanceListener):
+    def __init__(self, held):
+        self.held = held
+
+    def on_partitions_revoked(self, revoked):
+        self.held.lose([p.partition for p in revoked])
+
+    def on_partitions_assigned(self, assigned):
+        self.held.gain(p.partition for p in assigned)
 
 
 class Client:
@@ -145,6 +159,24 @@ class Client:
     def delete_topic(self):
         self.admin.delete_topics([self.topic])
         return "still there" if self.topic in self.admin.list_topics() else "gone"
+
+    def member(self):
+        consumer = self.consumer(group_id=member.GROUP, session_timeout_ms=member.SESSION, heartbeat_interval_ms=1000)
+        held, leave = member.Held(), member.said_to_leave()
+        consumer.subscribe([self.topic], listener=Listener(held))
+        while not leave():
+            for records in consumer.poll(timeout_ms=200).values():
+                for r in records:
+                    held.read(r.partition, r.offset, r.value)
+            if held.pending:
+                try:
+                    consumer.commit({TopicPartition(self.topic, p): OffsetAndMetadata(o, "", -1) for p, o in held.pending.items()})
+                    held.pending.clear()
+                except KafkaError as error:  # kept for the next time, unless the partition goes before
+                    print(error, file=sys.stderr)
+        consumer.close()
+        member.say("left")
+        sys.exit(0)
 
 
 wanted, bootstrap, topic = steps.arguments()
