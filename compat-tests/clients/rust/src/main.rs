@@ -1,5 +1,7 @@
 //! The steps with rdkafka (Rust): client --steps LIST BOOTSTRAP TOPIC.
 
+mod member;
+
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication, TopicResult};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
@@ -206,6 +208,7 @@ impl Client {
                 self.value("max.message.bytes").await
             }
             "timestamp" => self.timestamp(),
+            "member" => member::run(&self.bootstrap, &self.topic),
             "group" => self.group(step, "classic"),
             "group-consumer" => self.group(step, "consumer"),
             "delete-records" => {
