@@ -26,7 +26,7 @@ const (
 )
 
 // withoutMember are the clients whose program has no member mode.
-var withoutMember = []string{"confluent-kafka-python", "kafka-python", "aiokafka", "kcat", "KafkaJS", "@confluentinc/kafka-javascript", "rdkafka (Rust)"}
+var withoutMember = []string{"kcat"}
 
 // Two members of every client share a group: they split the partitions, live through a restart of the broker, and who
 // comes after resumes exactly. Both protocols, against Dohle and Apache Kafka.
