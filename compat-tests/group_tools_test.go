@@ -84,7 +84,8 @@ func TestKafkaGroupToolsPrintTheSame(t *testing.T) {
 		{tool: "ConfigCommand", args: "--bootstrap-server {B} --entity-type groups --entity-name consumer-live --alter --add-config consumer.session.timeout.ms=50000"},
 		{tool: "ConfigCommand", args: "--bootstrap-server {B} --entity-type groups --entity-name consumer-live --describe"},
 		{tool: "ConfigCommand", args: "--bootstrap-server {B} --entity-type groups --entity-name consumer-live --alter --add-config consumer.session.timeout.ms=1", fail: true},
-		{tool: offsets, args: "--bootstrap-server {B} --topic __consumer_offsets --from-beginning --formatter org.apache.kafka.tools.consumer.OffsetsMessageFormatter --timeout-ms 15000", any: true, mask: []*regexp.Regexp{regexp.MustCompile(`"(commitTimestamp|expireTimestamp)":\d+`)}},
+		{tool: offsets, args: "--bootstrap-server {B} --topic __consumer_offsets --from-beginning --formatter org.apache.kafka.tools.consumer.OffsetsMessageFormatter --timeout-ms 15000", each: regexp.MustCompile(`\{"key":\{.*?\}\},"value":(null|\{.*?\}\})\}`),
+			mask: []*regexp.Regexp{regexp.MustCompile(`"(commitTimestamp|expireTimestamp)":\d+`)}}, // tombstones of a group come in any order, and who commits at its leave may commit twice
 		{tool: "EndToEndLatency", args: "--bootstrap-server {B} --topic latency --num-records 100 --producer-acks all --record-size 50", mask: []*regexp.Regexp{numbers}},
 	} {
 		pair.ask(t, a)

@@ -21,6 +21,7 @@ type asked struct {
 	mask  []*regexp.Regexp // what may differ beyond the usual: each match becomes #
 	fail  bool             // the tool must end with an error, the same from both
 	any   bool             // lines come in any order
+	each  *regexp.Regexp   // compare only what matches: in any order, and how often is chance
 	until string           // the tool never ends: it is stopped once it has printed this
 	only  *regexp.Regexp   // compare only the lines of Dohle that match, each of which Kafka must print as well
 }
@@ -185,6 +186,14 @@ func (a asked) run(java []string) (string, error) {
 		text += firstLines(errs.String(), 2)
 	}
 	text = a.normal(text)
+	if a.each != nil {
+		found := a.each.FindAllString(text, -1)
+		if len(found) == 0 {
+			return "", fmt.Errorf("printed nothing like %s:\n%s", a.each, text)
+		}
+		slices.Sort(found)
+		text = strings.Join(slices.Compact(found), "\n")
+	}
 	if a.any {
 		lines := strings.Split(text, "\n")
 		slices.Sort(lines)
@@ -223,7 +232,6 @@ func (a asked) normal(text string) string {
 	for _, m := range append([]*regexp.Regexp{times, paths, ports, ids, uuids}, a.mask...) {
 		text = m.ReplaceAllString(text, "#")
 	}
-	text = strings.ReplaceAll(text, "}}{", "}}\n{") // formatters write no line ends
 	return spaces.ReplaceAllString(text, " ")
 }
 
