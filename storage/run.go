@@ -96,6 +96,7 @@ func (s *Store) runCleaner(ctx context.Context) {
 // runCleanerThread cleans one log after another, and pauses by the broker's time when none is due. It ends with ctx or
 // when the configuration asks for fewer threads.
 func (s *Store) runCleanerThread(ctx context.Context, i int) {
+	behindClients()
 	w := &cleanWorker{store: s}
 	for ctx.Err() == nil {
 		c := s.o.Cleaner()
