@@ -151,6 +151,7 @@ func (p *classicJoin) known() {
 		// what it assigns may have changed without its subscription.
 		p.reply(g.joined(m, m.id == g.leader))
 	default:
+		p.answerJoin(m, joinRefusal("", kerr.UnknownMemberID.Code)) // of another connection: nobody else would answer it
 		g.update(m, keepProtocols(req.Protocols), p.rebalanceMillis(), req.SessionTimeoutMillis, p.parked())
 		p.rebalance(fmt.Sprintf("member %s joins again: %s", m.id, p.reason()))
 	}

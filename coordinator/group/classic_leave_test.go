@@ -2,6 +2,7 @@ package group
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -99,4 +100,24 @@ func TestClassicEmptyGroupThatTheLogRefuses(t *testing.T) {
 	require.Empty(t, r.groupTimers())
 	r.stable(1)
 	require.Equal(t, int32(3), r.round().generation)
+}
+
+// A client that lost its connection asks again on another one. What it has parked on the old one is answered, or the broker
+// would keep that connection for ever; whoever reads it has to ask for a member id of its own.
+func TestClassicNewerRequestsReplaceParkedOnes(t *testing.T) {
+	r := newClassicRig(t, nil)
+	a, b := r.memberID(), r.memberID()
+	old := r.join(a)
+	again := r.join(a)
+	r.join(b)
+	require.Equal(t, kerr.UnknownMemberID, codeOf(r.joined(old).ErrorCode))
+	require.Equal(t, 2, r.round().awaiting)
+	r.advance(6 * time.Second)
+	require.Equal(t, int32(1), r.joined(again).Generation)
+
+	old, again = r.sync(b, 1, nil), r.sync(b, 1, nil)
+	require.Equal(t, kerr.UnknownMemberID, codeOf(r.synced(old).ErrorCode))
+	r.sync(a, 1, map[string]string{a: "x", b: "y"})
+	require.Equal(t, "y", string(r.synced(again).MemberAssignment))
+	require.Empty(t, r.rig.parked)
 }

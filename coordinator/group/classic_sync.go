@@ -62,6 +62,7 @@ func (s *State) sync(t coordinator.Turn, by Caller, req *kmsg.SyncGroupRequest) 
 	case statePreparing:
 		return answer(kerr.RebalanceInProgress)
 	case stateCompleting:
+		p.answerSync(m, &kmsg.SyncGroupResponse{ErrorCode: kerr.UnknownMemberID.Code}) // of another connection: nobody else would answer it
 		m.sync = parked{t.Token, req.Version}
 		p.synced(m)
 		if m.id == g.leader {

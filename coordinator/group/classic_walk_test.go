@@ -46,7 +46,7 @@ func TestClassicGroupSurvivesAnything(t *testing.T) {
 			for range 300 {
 				w := clients[rng.IntN(len(clients))]
 				w.hear()
-				if w.call == nil || w.call.resp != nil {
+				if w.call == nil || rng.IntN(8) == 0 { // a client that loses its connection asks on another one
 					w.act(r, rng)
 				}
 				if rng.IntN(4) == 0 {
@@ -67,11 +67,7 @@ func TestClassicGroupSurvivesAnything(t *testing.T) {
 			}
 			r.refuse = nil
 			r.advance(time.Hour)
-			for i, w := range clients {
-				if w.call != nil {
-					require.NotNil(t, w.call.resp, "client %d waits for ever", i)
-				}
-			}
+			require.Empty(t, r.rig.parked, "requests that wait for ever")
 			require.Contains(t, []string{"Empty", "Dead"}, r.stateName())
 			require.Empty(t, r.groupTimers())
 		})
