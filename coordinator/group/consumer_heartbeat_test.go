@@ -104,3 +104,22 @@ func TestConsumerLeavesWithKafkasRecords(t *testing.T) {
 		"target_assignment_metadata epoch 5"}, r.trace(n))
 	require.Equal(t, "Empty", r.state.groups["g"].StateName())
 }
+
+// A member that can't be fenced when its time is up, because the log takes nothing for a while, is fenced as soon as it does:
+// else its partitions were nobody's for ever.
+func TestConsumerIsFencedOnceTheLogTakesIt(t *testing.T) {
+	r := newConsumerRig(t, nil)
+	one, two := r.consumer("g", "m1", "a"), r.consumer("g", "m2", "a")
+	r.settle848(one, two)
+	for range 120 { // in steps that see one attempt
+		two.beat()
+		r.refuse = kerr.NotEnoughReplicas
+		r.advance(fenceAgain - time.Millisecond)
+	}
+	require.Len(t, r.state.consumer("g").members, 2)
+	r.refuse = nil
+	r.advance(fenceAgain)
+	require.Len(t, r.state.consumer("g").members, 1)
+	r.settle848(two)
+	require.Equal(t, "a0 a1 a2 a3", two.holds())
+}

@@ -125,13 +125,21 @@ func (s *State) expiredConsumer(t coordinator.Timer, now time.Time) coordinator.
 		why = "the member failed to sync within timeout"
 	}
 	d := s.decide(g, now)
+	again := func(err error) coordinator.Result {
+		s.logger().Warn().Err(err).Str("group", t.Group).Str("member", t.Member).Msg("member can't be removed yet: " + why)
+		return coordinator.Result{Timers: []coordinator.Set{{Timer: t, At: now.Add(fenceAgain)}}}
+	}
 	if err := d.fence(m); err != nil {
-		s.logger().Warn().Err(err).Str("group", g.id).Str("member", m.id).Msg("member can't be removed")
-		return coordinator.Result{}
+		return again(err)
 	}
 	s.logger().Info().Str("group", g.id).Str("member", m.id).Msg("member fenced: " + why)
-	return d.result(0, nil)
+	r := d.result(0, nil)
+	r.Refused = again
+	return r
 }
+
+// fenceAgain is when a member is fenced that could not be: nobody else would ever take its partitions from it.
+const fenceAgain = 500 * time.Millisecond
 
 // loadedConsumer starts the sessions of a group that was loaded.
 func (s *State) loadedConsumer(g *consumerGroup, now time.Time) coordinator.Result {

@@ -282,3 +282,27 @@ func TestFailedUpgradeLeavesNoTrace(t *testing.T) {
 	require.Equal(t, before, r.state.hard())
 	r.parked(waiting)
 }
+
+// The last member of the consumer protocol is gone, and a classic one has a subscription that the group can't go on with:
+// the downgrade is tried until that one leaves.
+func TestDowngradeIsTriedAgain(t *testing.T) {
+	r := newClassicRig(t, nil)
+	r.topics(map[string]int32{"a": 4})
+	r.consumer("g", "m", "a").beat()
+	r.advance(2 * time.Second)
+	bad := func(req *kmsg.JoinGroupRequest) {
+		req.Protocols = append(req.Protocols, kmsg.JoinGroupRequestProtocol{Name: "x"})
+	}
+	patient := func(req *kmsg.JoinGroupRequest) { req.SessionTimeoutMillis, req.RebalanceTimeoutMillis = 300_000, 300_000 }
+	one := r.memberID(owning("a"), bad)
+	require.Zero(t, r.joined(r.join(one, owning("a"), bad, patient)).ErrorCode)
+	two := r.memberID(speaks("x"), owning("a"))
+	require.Zero(t, r.joined(r.join(two, speaks("x"), owning("a"), patient)).ErrorCode)
+
+	r.advance(50 * time.Second)
+	require.NotNil(t, r.state.consumer("g").members["m"], "it can't be removed")
+	require.Zero(t, r.leave(leaver(one)).Members[0].ErrorCode)
+	r.advance(time.Second)
+	require.Equal(t, "PreparingRebalance", r.stateName())
+	require.Equal(t, KindClassic, r.state.groups["g"].Kind())
+}
