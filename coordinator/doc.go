@@ -21,8 +21,9 @@
 //   - Nothing here depends on how many replicas a partition has: with one the high watermark moves inside the append.
 //
 // Goroutines and locks. Shards.Run, started by the broker, fires timers and watches high watermarks; loads run in at most
-// Options.Loaders goroutines of it. Shards.mu guards the map of shards, shard.mu one machine and what is parked on it;
-// Shards.mu is never taken while a shard.mu is held, but for the timer queue's own lock, which is a leaf.
+// Options.Loaders goroutines of it. shard.mu guards one machine and what is parked on it, Shards.mu the map of shards. A
+// shard.mu is never taken while Shards.mu is held; the other way round it happens (Log.Await may call Moved). The locks of
+// the timer queue and of the queue of failures are leaves.
 //
 // What it does not do: it does not know requests, groups or topics; it starts no election and reads no metadata but to
 // pass images on.

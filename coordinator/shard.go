@@ -322,12 +322,12 @@ func (sh *shard[M]) fire(t *timer, now time.Time) {
 	switch {
 	case sh.state != active:
 	case t.at.IsZero():
-		delete(sh.timers, t.name)
+		sh.forgetLocked(t)
 	case t.at.After(now):
 		sh.all.timers.arm(t, t.at)
 	default:
 		t.at = time.Time{}
-		delete(sh.timers, t.name)
+		sh.forgetLocked(t)
 		sh.applyLocked(Turn{Now: now}, sh.machine.Expired(t.name, now))
 	}
 }

@@ -435,6 +435,35 @@ func TestTimersFireOnceAtTheirLatestTime(t *testing.T) {
 	})
 }
 
+// The queue may hold two entries of one timer, when it is set again for the same moment while it fires. The second one
+// must not make the shard forget the timer that has the name by then: nobody could stop or move that one any more.
+func TestTimerThatIsSetWhileItFires(t *testing.T) {
+	start := time.Unix(1_700_000_000, 0)
+	shards := NewShards(Options[*words]{New: newWords, Clocks: clock.Clocks{Broker: clock.NewMovable(clock.Machine), Real: clock.Machine}, Log: zerolog.Nop()})
+	sh := newShard(shards, 0, 5, &memLog{})
+	sh.state, sh.machine = active, newWords(0, metadata.Empty())
+	set := func(at time.Time) { sh.setTimerLocked(Set{Timer{Group: "x"}, at}) }
+	fire := func(now time.Time) {
+		due, _ := shards.timers.due(now, nil)
+		for _, d := range due {
+			sh.fire(d, now)
+		}
+	}
+	set(start)
+	due, _ := shards.timers.due(start, nil)
+	require.Len(t, due, 1)
+	set(start) // before the shard is told
+	sh.fire(due[0], start)
+	require.Len(t, sh.machine.fired, 1)
+
+	set(start.Add(time.Hour))
+	fire(start)
+	set(time.Time{})
+	fire(start.Add(2 * time.Hour))
+	require.Len(t, sh.machine.fired, 1, "it was stopped")
+	require.Empty(t, sh.timers)
+}
+
 func TestCommitThatTheReplicasDoNotTakeIsGivenUpInTime(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.log.set(func() { r.log.hold = true })

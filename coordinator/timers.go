@@ -48,6 +48,13 @@ func (q *timers) arm(t *timer, at time.Time) {
 	}
 }
 
+// forgetLocked takes out a timer that is not set any more. Its name may be another one's by now.
+func (sh *shard[M]) forgetLocked(t *timer) {
+	if sh.timers[t.name] == t {
+		delete(sh.timers, t.name)
+	}
+}
+
 // listTimers is the timers that are set, the next first.
 func (sh *shard[M]) listTimers() []Set {
 	sh.mu.Lock()
