@@ -42,16 +42,19 @@ func (g *classicGroup) rest() {
 // replayClassicGroup applies a group's record. What the members do meanwhile is not touched: a record that was written
 // now says what the round has come to.
 func (s *State) replayClassicGroup(k *record.GroupMetadataKey, v *record.GroupMetadataValue, _ coordinator.Position) error {
-	if v == nil {
-		delete(s.groups, k.Group)
-		return nil
-	}
 	g, ok := s.groups[k.Group].(*classicGroup)
-	if !ok {
-		g = &classicGroup{id: k.Group}
-		s.groups[k.Group] = g
+	switch {
+	case v == nil && ok:
+		delete(s.groups, k.Group)
+	case v == nil: // a group of another kind has ended this one
+	case ok:
+		g.written = v
+	default: // a group of another kind gives way, as for replayedConsumer
+		if before := s.consumer(k.Group); before != nil {
+			before.drop()
+		}
+		s.groups[k.Group] = &classicGroup{id: k.Group, written: v}
 	}
-	g.written = v
 	return nil
 }
 

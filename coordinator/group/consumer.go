@@ -189,8 +189,12 @@ func (g *consumerGroup) count(m *consumerMember, by int) {
 	}
 	if m.classic != nil {
 		g.classics += by
+		named := make(map[string]bool, len(m.classic.SupportedProtocols))
 		for i := range m.classic.SupportedProtocols {
-			addTo(g.protocols, &m.classic.SupportedProtocols[i].Name, by)
+			if name := &m.classic.SupportedProtocols[i].Name; !named[*name] {
+				named[*name] = true
+				addTo(g.protocols, name, by)
+			}
 		}
 	}
 }

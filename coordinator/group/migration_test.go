@@ -259,6 +259,14 @@ func TestRecordsOfAnotherKindReplay(t *testing.T) {
 	r.apply(0, resultOf(encode(&record.ConsumerGroupMetadataKey{GroupId: "gone"}, nil)))
 	require.Nil(t, r.state.groups["gone"])
 	r.apply(0, resultOf(encode(&record.ConsumerGroupMetadataKey{GroupId: "gone"}, nil)))
+
+	r.consumer("gone", "m", "a").beat()
+	classic := &record.GroupMetadataKey{Group: "gone"}
+	r.apply(0, resultOf(encode(classic, nil)))
+	require.Equal(t, KindConsumer, r.state.groups["gone"].Kind(), "it has no classic record to delete")
+	r.apply(0, resultOf(encode(classic, record.NewGroupMetadataValue())))
+	require.Equal(t, KindClassic, r.state.groups["gone"].Kind())
+	require.Empty(t, r.state.topicIndex, "of the group that gave way")
 }
 
 func TestFailedUpgradeLeavesNoTrace(t *testing.T) {
@@ -305,4 +313,16 @@ func TestDowngradeIsTriedAgain(t *testing.T) {
 	r.advance(time.Second)
 	require.Equal(t, "PreparingRebalance", r.stateName())
 	require.Equal(t, KindClassic, r.state.groups["g"].Kind())
+}
+
+// A protocol that a classic member names twice counts once in a consumer group too: else no other classic member could join.
+func TestClassicProtocolNamedTwiceInAConsumerGroup(t *testing.T) {
+	r := newClassicRig(t, nil)
+	r.topics(map[string]int32{"a": 4})
+	r.consumer("g", "m", "a").beat()
+	for range 2 {
+		id := r.memberID(speaks("range", "range"), owning("a"))
+		require.Zero(t, r.joined(r.join(id, speaks("range", "range"), owning("a"))).ErrorCode)
+	}
+	require.Equal(t, map[string]int{"range": 2}, r.state.consumer("g").protocols)
 }
