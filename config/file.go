@@ -63,12 +63,12 @@ type Sources struct {
 	Path      string            // a properties file; "" = none
 	Environ   []string          // NAME=value entries; those named KAFKA_* count
 	Overrides []string          // key=value entries
-	Strict    bool              // an unknown key is an error
+	Strict    bool              // a warning is an error
 }
 
 // Load reads server.properties at path ("" = none), then the KAFKA_* variables of environ ("NAME=value" entries), then
 // overrides ("key=value" entries); later layers win. The result is validated with Kafka's rules, and an error is worded as Kafka words it.
-// strict turns unknown keys, otherwise a warning each, into an error.
+// strict turns the first warning, such as an unknown key, into an error.
 func Load(path string, overrides []string, environ []string, strict bool) (*File, []Warning, error) {
 	return LoadFrom(Sources{Path: path, Overrides: overrides, Environ: environ, Strict: strict})
 }
@@ -79,6 +79,7 @@ func LoadFrom(s Sources) (*File, []Warning, error) {
 	if values == nil {
 		values = map[string]string{}
 	}
+	var warnings []Warning
 	if s.Path != "" {
 		fs := s.FS
 		if fs == nil {
@@ -86,21 +87,38 @@ func LoadFrom(s Sources) (*File, []Warning, error) {
 		}
 		data, err := vfs.ReadFile(fs, s.Path, MaxFileSize)
 		if err != nil {
-			return nil, nil, fmt.Errorf("read %s: %w", s.Path, err)
+			return nil, nil, fmt.Errorf("the properties file can't be read: %w", err)
 		}
-		file, err := parseProperties(data)
+		file, repeated, err := parseProperties(data)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", s.Path, err)
 		}
+		for _, key := range repeated {
+			warnings = append(warnings, Warning{key, key + " stands more than once in " + s.Path + "; the last one counts: " + printed(key, file[key])})
+		}
 		set(values, file)
 	}
-	set(values, parseEnviron(s.Environ))
+	environ, variables := parseEnviron(s.Environ)
+	set(values, environ)
 	overrides, err := parseOverrides(s.Overrides)
 	if err != nil {
 		return nil, nil, err
 	}
 	set(values, overrides)
-	return build(values, s.Strict)
+	f, more, err := build(values, variables, s.Strict)
+	warnings = append(warnings, more...)
+	if err == nil && s.Strict && len(warnings) > 0 {
+		return nil, warnings, invalid(warnings[0].Message)
+	}
+	return f, warnings, err
+}
+
+// printed is a value as it may be shown: that of a password, or of a key that nobody knows, is not.
+func printed(name, value string) string {
+	if row := BrokerRow(baseName(name)); row == nil || row.Type == Password {
+		return "(hidden)"
+	}
+	return value
 }
 
 // set puts a layer over the values. node.id and broker.id are one setting with two names: a layer that gives one takes the other away.
@@ -116,27 +134,28 @@ func set(values, layer map[string]string) {
 
 // NewStatic makes a File of key-value pairs, validated as Load does.
 func NewStatic(values map[string]string) (*File, error) {
-	f, _, err := build(maps.Clone(values), false)
+	f, _, err := build(maps.Clone(values), nil, false)
 	return f, err
 }
 
 // Defaults is the File in which nothing is set: every Key answers its default. It is not a configuration that a node can start with.
 func Defaults() *File { return &File{values: map[string]string{}} }
 
-func build(values map[string]string, strict bool) (*File, []Warning, error) {
+// build validates values. variables are the names of those that an environment gave, by key.
+func build(values, variables map[string]string, strict bool) (*File, []Warning, error) {
 	if values == nil {
 		values = map[string]string{}
 	}
 	f := &File{values: values}
-	warnings := f.unknownKeys()
+	warnings := f.unknownKeys(variables)
 	if strict && len(warnings) > 0 {
 		return nil, warnings, invalid(warnings[0].Message)
 	}
+	if err := f.checkProtection(); err != nil {
+		return nil, warnings, err
+	}
 	more, err := f.validate()
 	warnings = append(warnings, more...)
-	if err == nil {
-		err = f.checkProtection()
-	}
 	if err != nil {
 		return nil, warnings, err
 	}
@@ -160,13 +179,16 @@ func (f *File) validate() ([]Warning, error) {
 }
 
 // unknownKeys warns of names that neither Kafka nor its built-in plug-ins know. Kafka itself says nothing.
-func (f *File) unknownKeys() []Warning {
+func (f *File) unknownKeys(variables map[string]string) []Warning {
 	var out []Warning
 	for _, name := range slices.Sorted(maps.Keys(f.values)) {
 		if known(name) {
 			continue
 		}
 		msg := "Unknown configuration key: " + name
+		if v, ok := variables[name]; ok {
+			msg += " (" + v + " in the environment)"
+		}
 		if near := nearest(name); near != "" {
 			msg += ". Did you mean " + near + "?"
 		}
@@ -234,33 +256,41 @@ func (f *File) checkValues() error {
 	return nil
 }
 
-// checkProtection refuses settings that ask for protection which is not there: better no node than an open one.
+// checkProtection refuses settings that ask for protection which is not there: better no node than an open one. It comes
+// before Kafka's rules, which would first ask for settings that don't help here either.
 func (f *File) checkProtection() error {
-	listeners, err := f.Listeners()
-	if err != nil {
-		return err
+	protocols, _ := f.protocolMap() // validate tells of what is wrong with it
+	asks := func(key, name string) error {
+		protocol, ok := protocols[strings.ToUpper(name)]
+		if !ok {
+			protocol = strings.ToUpper(name)
+		}
+		if !protected(protocol) {
+			return nil
+		}
+		return invalid("The listener " + name + " in " + key + " asks for " + protocol + ", which Dohle can't give yet. It does not start rather than serve plaintext: " +
+			"name PLAINTEXT listeners only, where the network may be trusted.")
 	}
-	for _, l := range listeners {
-		if protected(l.Protocol) {
-			return invalid("Listener " + l.Name + " asks for " + l.Protocol + ", which Dohle can't give yet. It does not start rather than serve plaintext.")
+	for _, l := range Listeners.Get(f) {
+		name, _, _ := strings.Cut(l, "://")
+		if err := asks("listeners", name); err != nil {
+			return err
 		}
 	}
-	protocols, err := f.protocolMap()
-	if err != nil {
-		return err
-	}
 	for _, name := range ControllerListenerNames.Get(f) {
-		if p := protocols[strings.ToUpper(name)]; protected(p) {
-			return invalid("The controller listener " + name + " asks for " + p + ", which Dohle can't give yet. It does not start rather than talk plaintext.")
+		if err := asks("controller.listener.names", name); err != nil {
+			return err
 		}
 	}
 	if name := AuthorizerClassName.Get(f); name != "" {
-		return invalid("authorizer.class.name is set to " + name + ", but Dohle has no authorizer yet. It does not start rather than allow everything.")
+		return invalid("authorizer.class.name is set to " + name + ", but Dohle has no authorizer yet. It does not start rather than allow everything: " +
+			"take the key out where everybody may do everything.")
 	}
 	if providers := ConfigProviders.Get(f); len(providers) > 0 {
 		for _, name := range slices.Sorted(maps.Keys(f.values)) {
 			if strings.Contains(f.values[name], "${") {
-				return invalid("config.providers is set and " + name + " refers to a provider, but Dohle has no config providers.")
+				return invalid("config.providers is set and " + name + " refers to a provider, but Dohle has none yet: " +
+					"put the value itself there, or into the environment as " + variableName(name) + ".")
 			}
 		}
 	}

@@ -72,7 +72,7 @@ func TestStockFileStartsWithoutWarning(t *testing.T) {
 }
 
 func TestLaterLayersWin(t *testing.T) {
-	f, warnings, err := load(t, stock+"message.max.bytes=100\nnum.partitions=2\n", Sources{
+	f, warnings, err := load(t, stock+"message.max.bytes=100\n", Sources{
 		Base:      map[string]string{"message.max.bytes": "1", "default.replication.factor": "1", "offsets.topic.num.partitions": "1"},
 		Environ:   []string{"PATH=/bin", "KAFKA_NUM_PARTITIONS=3", "KAFKA_HEAP_OPTS=-Xmx1g", "KAFKA_LOG_ROLL_MS=5"},
 		Overrides: []string{"num.partitions=4", "broker.rack=a=b"},
@@ -89,8 +89,12 @@ func TestLaterLayersWin(t *testing.T) {
 }
 
 func TestEnvironmentNames(t *testing.T) {
-	got := parseEnviron([]string{"KAFKA_LOG_DIRS=/a", "KAFKA_MY__KEY=1", "KAFKA_MY___KEY=2", "KAFKA_OPTS=x", "KAFKA_=y", "KAFKA", "OTHER_A=b", "KAFKA_EMPTY="})
+	got, names := parseEnviron([]string{"KAFKA_LOG_DIRS=/a", "KAFKA_MY__KEY=1", "KAFKA_MY___KEY=2", "KAFKA_OPTS=x", "KAFKA_=y", "KAFKA", "OTHER_A=b", "KAFKA_EMPTY=",
+		"KAFKA_HOME=/opt/kafka", "KAFKA_PORT=tcp://10.0.0.1:9092", "KAFKA_PORT_9092_TCP_ADDR=10.0.0.1", "KAFKA_SERVICE_HOST=10.0.0.1"})
 	require.Equal(t, map[string]string{"log.dirs": "/a", "my_key": "1", "my-key": "2", "empty": ""}, got)
+	for key, name := range names {
+		require.Equal(t, name, variableName(key))
+	}
 }
 
 func TestNodeIDAndBrokerIDAreOneSetting(t *testing.T) {
@@ -101,9 +105,10 @@ func TestNodeIDAndBrokerIDAreOneSetting(t *testing.T) {
 }
 
 func TestJavaPropertiesSyntax(t *testing.T) {
-	got, err := parseProperties([]byte("! comment\n a = 1 \nb:2\nc 3\nd=x,\\\n   y\ne=\\u00e9\\t|\nf=${a}\ng=\xe9\na=4\nempty\nh\\ i=j\n"))
+	got, repeated, err := parseProperties([]byte("! comment\n a = 1 \nb:2\nc 3\nd=x,\\\n   y\ne=\\u00e9\\t|\nf=${a}\ng=\xe9\na=4\nempty\nh\\ i=j\n"))
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"a": "4", "b": "2", "c": "3", "d": "x,y", "e": "é\t|", "f": "${a}", "g": "é", "empty": "", "h i": "j"}, got)
+	require.Equal(t, []string{"a"}, repeated)
 }
 
 func TestUnknownKeyWarnsAndSuggests(t *testing.T) {
@@ -118,8 +123,28 @@ func TestUnknownKeyWarnsAndSuggests(t *testing.T) {
 	require.ErrorIs(t, err, kerr.InvalidConfig)
 }
 
+func TestUnknownVariableIsNamed(t *testing.T) {
+	_, warnings, err := load(t, stock, Sources{Environ: []string{"KAFKA_NUM_PARTITION=3"}})
+	require.NoError(t, err)
+	require.Equal(t, []Warning{{"num.partition", "Unknown configuration key: num.partition (KAFKA_NUM_PARTITION in the environment). Did you mean num.partitions?"}}, warnings)
+}
+
+func TestKeyThatStandsTwiceIsAWarning(t *testing.T) {
+	const twice = "num.partitions=3\r\nssl.key.password=a\\\n b\n# num.partitions=4\nssl.key.password : c\nnum.partitions 5\n"
+	f, warnings, err := load(t, strings.Replace(stock, "num.partitions=1\n", twice, 1), Sources{})
+	require.NoError(t, err)
+	require.Equal(t, []Warning{
+		{"num.partitions", "num.partitions stands more than once in /etc/server.properties; the last one counts: 5"},
+		{"ssl.key.password", "ssl.key.password stands more than once in /etc/server.properties; the last one counts: (hidden)"},
+	}, warnings)
+	require.Equal(t, int32(5), NumPartitions.Get(f))
+	_, _, err = load(t, stock+"num.partitions=1\n", Sources{Strict: true})
+	require.EqualError(t, err, "num.partitions stands more than once in /etc/server.properties; the last one counts: 1")
+}
+
 func TestProtectionThatIsNotThereIsRefused(t *testing.T) {
 	for name, text := range map[string]string{
+		"a TLS listener alone":  "listeners=SSL://:9092,CONTROLLER://:9093\nadvertised.listeners=SSL://localhost:9092\n",
 		"a TLS listener":        "listeners=SSL://:9092,CONTROLLER://:9093\ninter.broker.listener.name=SSL\nadvertised.listeners=SSL://localhost:9092\n",
 		"SASL behind a name":    "listeners=PLAINTEXT://:9092,CONTROLLER://:9093,EXT://:9094\nadvertised.listeners=PLAINTEXT://localhost:9092\nlistener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,EXT:SASL_PLAINTEXT\n",
 		"a controller with TLS": "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:SSL\n",
@@ -127,14 +152,14 @@ func TestProtectionThatIsNotThereIsRefused(t *testing.T) {
 		"a secret elsewhere":    "config.providers=env\nbroker.rack=${env:RACK}\n",
 	} {
 		_, _, err := load(t, stock+text, Sources{})
-		require.Error(t, err, name)
+		require.ErrorContains(t, err, "Dohle", name)
 		require.ErrorIs(t, err, kerr.InvalidConfig, name)
 	}
 }
 
 func TestOverrideWithoutValueIsRefused(t *testing.T) {
 	_, _, err := load(t, stock, Sources{Overrides: []string{"num.partitions"}})
-	require.EqualError(t, err, "Override num.partitions is not of the form key=value")
+	require.EqualError(t, err, "--override num.partitions is not of the form key=value")
 }
 
 func TestKeysWithoutEffectAreListed(t *testing.T) {

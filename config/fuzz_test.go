@@ -17,7 +17,7 @@ func FuzzFile(f *testing.F) {
 	f.Add(strings.Repeat("k\\\n", 200)+"=v", "a=b")
 	f.Fuzz(func(t *testing.T, text, override string) {
 		cost.Bounded(t, len(text), 64<<10, func() { parseProperties([]byte(text)) })
-		values, err := parseProperties([]byte(text))
+		values, _, err := parseProperties([]byte(text))
 		if err != nil {
 			return
 		}
@@ -31,7 +31,7 @@ func FuzzFile(f *testing.F) {
 			}
 		}
 		set(values, over)
-		file, _, err := build(values, false)
+		file, _, err := build(values, nil, false)
 		if err != nil {
 			return
 		}

@@ -21,7 +21,7 @@ func TestAnswersAreKafkas(t *testing.T) {
 	for _, name := range []string{"file_values", "file_rules", "topic", "group"} {
 		t.Run(name, func(t *testing.T) {
 			datadriven.RunTest(t, "testdata/"+name+".txt", func(t *testing.T, d *datadriven.TestData) string {
-				given, err := parseProperties([]byte(d.Input))
+				given, _, err := parseProperties([]byte(d.Input))
 				require.NoError(t, err)
 				if err := ask(t, d, given); err != nil {
 					return err.Error() + "\n"
