@@ -99,13 +99,26 @@ func MakeDir(fsys FS, dir string) error {
 	return nil
 }
 
-// ReadFile reads a whole file of at most limit bytes; a longer one is an error.
+// stream is what a file has that may be a pipe or a terminal, which have no size and no offsets.
+type stream interface {
+	isStream() bool
+	io.Reader
+}
+
+// ReadFile reads a whole file of at most limit bytes; a longer one is an error. A pipe is read to its end.
 func ReadFile(fsys FS, name string, limit int64) ([]byte, error) {
 	f, err := fsys.OpenFile(name, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	if s, ok := f.(stream); ok && s.isStream() {
+		data, err := io.ReadAll(io.LimitReader(s, limit+1))
+		if err == nil && int64(len(data)) > limit {
+			err = fmt.Errorf("%s: more than the %d bytes expected at most", name, limit)
+		}
+		return data, err
+	}
 	size, err := f.Size()
 	if err != nil {
 		return nil, err
@@ -119,6 +132,19 @@ func ReadFile(fsys FS, name string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	return buf[:n], nil
+}
+
+// Same says whether two names mean one file or directory, by a link or otherwise. In memory there are no links.
+func Same(fsys FS, a, b string) bool {
+	if path.Clean(a) == path.Clean(b) {
+		return true
+	}
+	one, err := fsys.Stat(a)
+	if err != nil {
+		return false
+	}
+	two, err := fsys.Stat(b)
+	return err == nil && os.SameFile(one, two)
 }
 
 // WriteFileAtomic replaces name by data so that a reader after a crash finds the old bytes or the new, never a mix:

@@ -65,6 +65,13 @@ func (f *osFile) WriteAt(p []byte, off int64) (int, error) { return f.f.WriteAt(
 func (f *osFile) Truncate(size int64) error                { return f.f.Truncate(size) }
 func (f *osFile) Close() error                             { return f.f.Close() }
 
+func (f *osFile) Read(p []byte) (int, error) { return f.f.Read(p) }
+
+func (f *osFile) isStream() bool {
+	info, err := f.f.Stat()
+	return err == nil && info.Mode()&(fs.ModeNamedPipe|fs.ModeCharDevice|fs.ModeSocket) != 0
+}
+
 func (f *osFile) Size() (int64, error) {
 	info, err := f.f.Stat()
 	if err != nil {

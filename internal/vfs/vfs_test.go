@@ -3,6 +3,7 @@ package vfs
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"math/rand/v2"
@@ -283,4 +284,30 @@ func TestADirectoryMadeSurvivesAPowerCut(t *testing.T) {
 			require.NoError(t, err)
 		}
 	}
+}
+
+func TestAPipeIsReadToItsEnd(t *testing.T) {
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer r.Close()
+	_, err = w.WriteString("node.id=1\n")
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	name := fmt.Sprintf("/dev/fd/%d", r.Fd())
+	if _, err := os.Stat(name); err != nil {
+		t.Skip("no /dev/fd here")
+	}
+	data, err := ReadFile(OS, name, 100)
+	require.NoError(t, err)
+	require.Equal(t, "node.id=1\n", string(data))
+}
+
+func TestADirectoryIsTheSameByItsLink(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "a"), 0o700))
+	require.NoError(t, os.Symlink("a", filepath.Join(dir, "b")))
+	require.True(t, Same(OS, filepath.Join(dir, "a"), filepath.Join(dir, "b")))
+	require.True(t, Same(OS, dir+"/none", dir+"/none/"))
+	require.False(t, Same(OS, dir, filepath.Join(dir, "a")))
+	require.False(t, Same(NewMem(), "/a", "/b"))
 }
