@@ -91,6 +91,9 @@ func (b *Broker) open() error {
 	if err := b.bind(budget); err != nil {
 		return err
 	}
+	if err := b.checkDirs(); err != nil {
+		return err
+	}
 	if b.o.FormatEmpty {
 		if err := b.formatEmpty(); err != nil {
 			return err

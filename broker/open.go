@@ -18,10 +18,37 @@ import (
 	"github.com/dohle-io/dohle/config"
 	"github.com/dohle-io/dohle/controller"
 	"github.com/dohle-io/dohle/controller/quorum"
+	"github.com/dohle-io/dohle/internal/vfs"
 	"github.com/dohle-io/dohle/protocol"
 	"github.com/dohle-io/dohle/protocol/compress"
 	"github.com/dohle-io/dohle/storage"
 )
+
+// checkDirs refuses a log directory that is another one, or lies inside it: a broker takes what lies in a log directory
+// for partitions.
+func (b *Broker) checkDirs() error {
+	dirs := b.cfg.LogDirs()
+	if meta := b.cfg.MetadataDir(); !slices.Contains(dirs, meta) {
+		dirs = append(slices.Clone(dirs), meta)
+	}
+	for _, dir := range dirs {
+		for at := path.Clean(dir); ; at = path.Dir(at) {
+			for _, other := range dirs {
+				switch {
+				case other == dir || !vfs.Same(b.o.FS, at, other):
+				case at == path.Clean(dir):
+					return fmt.Errorf("log directories %s and %s are the same directory: name it once, and alike in log.dirs and metadata.log.dir", other, dir)
+				default:
+					return fmt.Errorf("log directory %s lies inside log directory %s: name directories beside each other in log.dirs and metadata.log.dir", dir, other)
+				}
+			}
+			if at == path.Dir(at) {
+				break
+			}
+		}
+	}
+	return nil
+}
 
 // formatEmpty formats the log directories as a quorum of this node, if none of them is formatted.
 func (b *Broker) formatEmpty() error {

@@ -270,8 +270,7 @@ func (b *Broker) watchDirs(ctx context.Context) error {
 			if d.Online() {
 				online++
 			} else {
-				last = d.Err()
-				b.log.Error().Err(d.Err()).Str("dir", d.Path()).Msg("log directory is offline")
+				last = d.Err() // storage has logged it
 			}
 		}
 		if online == 0 {
