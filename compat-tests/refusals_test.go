@@ -25,6 +25,8 @@ type refusal struct {
 	want []string // parts of the sentence
 	args func(t *testing.T, s *site) []string
 	uid  uint32 // other than this process's, if set
+
+	limit int // of open files, if set
 }
 
 // A site is a fresh directory with a formatted log dir and its properties.
@@ -64,7 +66,7 @@ func TestRefusedStarts(t *testing.T) {
 		t.Run(r.name, func(t *testing.T) {
 			s := newSite(t)
 			args := r.args(t, s)
-			code, stdout, stderr := run(t, s.dir, r.uid, args...)
+			code, stdout, stderr := run(t, s.dir, r.uid, r.limit, args...)
 			if code != r.code {
 				t.Errorf("exit code %d, want %d", code, r.code)
 			}
@@ -98,11 +100,14 @@ func TestRefusedStarts(t *testing.T) {
 var logged = regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d\.\d\d\d (INF|WRN|ERR) .*\n`)
 
 // run executes the binary until it ends, ten seconds at most.
-func run(t *testing.T, dir string, uid uint32, args ...string) (code int, stdout, stderr string) {
+func run(t *testing.T, dir string, uid uint32, limit int, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, args...)
+	if limit != 0 {
+		cmd = exec.CommandContext(ctx, "sh", append([]string{"-c", fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, limit), binary}, args...)...)
+	}
 	var out, errs bytes.Buffer
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &out, &errs
 	if uid != 0 {
@@ -140,7 +145,7 @@ func refusals() []refusal {
 		}
 	}
 	list := []refusal{
-		{name: "serve without a file", code: 1, want: []string{"serve FILE", "dohle dev"}, args: args("serve")},
+		{name: "serve without a file", code: 2, want: []string{"serve FILE", "dohle dev"}, args: args("serve")},
 		{name: "a file that is not there", code: 1, want: []string{"nowhere.properties", "no such file"}, args: args("serve", "nowhere.properties")},
 		{name: "a directory for a file", code: 1, want: []string{"{dir}", "directory"}, args: func(t *testing.T, s *site) []string { return []string{"serve", s.dir} }},
 		{name: "unknown flag", code: 2, want: []string{"--nosuch"}, args: args("serve", "--nosuch")},
@@ -148,8 +153,8 @@ func refusals() []refusal {
 		{name: "one argument too many", code: 2, want: []string{"extra"}, args: args("serve", "a", "extra")},
 		{name: "a flag without its value", code: 2, want: []string{"--override"}, args: args("serve", "--override")},
 		{name: "unknown log level", code: 2, want: []string{"--log-level", "debug"}, args: args("serve", "x", "--log-level", "loud")},
-		{name: "a cluster in dev", code: 1, want: []string{"--brokers", "3"}, args: args("dev", "--brokers", "3")},
-		{name: "dev at a port that is none", code: 1, want: []string{"99999", "port"}, args: args("dev", "--port", "99999")},
+		{name: "a cluster in dev", code: 2, want: []string{"--brokers", "3"}, args: args("dev", "--brokers", "3")},
+		{name: "dev at a port that is none", code: 2, want: []string{"--port 99999", "65535"}, args: args("dev", "--port", "99999")},
 		{name: "dev in a foreign directory", code: 1, want: []string{"--dir", "{dir}/foreign", "no log directory", "empty"}, args: func(t *testing.T, s *site) []string {
 			must(t, os.Mkdir(filepath.Join(s.dir, "foreign"), 0o700))
 			must(t, os.WriteFile(filepath.Join(s.dir, "foreign", "thesis.doc"), []byte("years"), 0o600))
@@ -197,6 +202,13 @@ func refusals() []refusal {
 			must(t, os.RemoveAll(filepath.Join(s.dir, "copy", "__cluster_metadata-0")))
 			return s.serve(t, "log.dirs", s.data+","+filepath.Join(s.dir, "copy"), "metadata.log.dir", s.data)
 		}},
+		{name: "one directory under two names", code: 1, want: []string{"{dir}/link", "{data}", "same directory", "log.dirs"}, args: func(t *testing.T, s *site) []string {
+			must(t, os.Symlink(s.data, filepath.Join(s.dir, "link")))
+			return s.serve(t, "log.dirs", s.data+","+filepath.Join(s.dir, "link"))
+		}},
+		{name: "a directory inside another", code: 1, want: []string{"{data}/deep/er", "inside", "{data}", "log.dirs"}, args: func(t *testing.T, s *site) []string {
+			return s.serve(t, "log.dirs", s.data+","+filepath.Join(s.data, "deep", "er"))
+		}},
 		{name: "meta.properties of a newer release", code: 1, want: []string{"{data}/meta.properties", "version 2", "newer"},
 			args: damage("meta.properties", "version=2\ncluster.id="+clusterID+"\nnode.id=1\n")},
 		{name: "meta.properties damaged", code: 1, want: []string{"{data}/meta.properties", "damaged", "Restore"}, args: damage("meta.properties", "\x00\xff\x00")},
@@ -229,6 +241,7 @@ func refusals() []refusal {
 		{name: "two listeners of one port", code: 1, want: []string{"listeners", "port"}, args: override("listeners=PLAINTEXT://127.0.0.1:19399,CONTROLLER://127.0.0.1:19399")},
 		{name: "SSL", code: 1, want: []string{"SSL", "plaintext"}, args: override("listeners=SSL://127.0.0.1:0,CONTROLLER://127.0.0.1:0", "listener.security.protocol.map=SSL:SSL,CONTROLLER:PLAINTEXT", "security.inter.broker.protocol=SSL")},
 		{name: "SASL", code: 1, want: []string{"SASL_PLAINTEXT", "plaintext"}, args: override("listener.security.protocol.map=PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT")},
+		{name: "SSL alone", code: 1, want: []string{"SSL", "listeners", "plaintext", "PLAINTEXT"}, args: override("listeners=SSL://127.0.0.1:0,CONTROLLER://127.0.0.1:0")},
 		{name: "SSL for controllers", code: 1, want: []string{"CONTROLLER", "SSL"}, args: override("listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:SSL")},
 		{name: "an authorizer", code: 1, want: []string{"authorizer.class.name", "StandardAuthorizer"}, args: override("authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer")},
 		{name: "an unknown key in the file with --strict", code: 1, want: []string{"num.patitions", "num.partitions"}, args: func(t *testing.T, s *site) []string {
@@ -237,7 +250,14 @@ func refusals() []refusal {
 		{name: "an unknown key in an override with --strict", code: 1, want: []string{"nosuch.key"}, args: func(t *testing.T, s *site) []string {
 			return []string{"serve", s.file, "--strict", "--override", "nosuch.key=1"}
 		}},
-		{name: "dump of nothing", code: 1, want: []string{"dohle dump"}, args: args("dump")},
+		{name: "a key twice in the file with --strict", code: 1, want: []string{"node.id", "more than once", "{dir}/server.properties"}, args: func(t *testing.T, s *site) []string {
+			text, err := os.ReadFile(s.file)
+			must(t, err)
+			must(t, os.WriteFile(s.file, append(text, "\nnode.id=1\n"...), 0o600))
+			return []string{"serve", s.file, "--strict"}
+		}},
+		{name: "too few open files", code: 1, want: []string{"20", "64", "ulimit -n"}, limit: 20, args: func(t *testing.T, s *site) []string { return []string{"serve", s.file} }},
+		{name: "dump of nothing", code: 2, want: []string{"dohle dump"}, args: args("dump")},
 		{name: "dump of a file that is not there", code: 1, want: []string{"nowhere.log"}, args: args("dump", "nowhere.log")},
 		{name: "format twice", code: 1, want: []string{"{data}", "--ignore-formatted"}, args: func(t *testing.T, s *site) []string {
 			return []string{"format", "-c", s.file, "-t", clusterID, "--standalone"}
@@ -245,7 +265,7 @@ func refusals() []refusal {
 	}
 	if os.Getuid() == 0 { // root writes everywhere; another user does not
 		list = append(list,
-			refusal{name: "a log dir that cannot be written", code: 1, want: []string{"{data}", "permission denied"}, uid: 65534, args: func(t *testing.T, s *site) []string {
+			refusal{name: "a log dir that cannot be written", code: 1, want: []string{"{data}", "permission denied", "right"}, uid: 65534, args: func(t *testing.T, s *site) []string {
 				open(t, s.dir)
 				return []string{"serve", s.file}
 			}},
@@ -317,18 +337,23 @@ func TestUnknownKeyIsAWarning(t *testing.T) {
 	}
 }
 
-// Without --dir nothing stays behind.
+// Without --dir nothing stays behind, also when the terminal is closed.
 func TestDevRemovesItsTemporaryDirectory(t *testing.T) {
-	temp := t.TempDir()
-	t.Setenv("TMPDIR", temp)
-	n := launch(t, temp, "Kafka Server started", binary, "dev", "--port", "0")
-	n.stop(10 * time.Second)
-	if code := n.cmd.ProcessState.ExitCode(); code != 0 {
-		t.Errorf("exit code %d", code)
-	}
-	left, err := os.ReadDir(temp)
-	must(t, err)
-	for _, f := range left {
-		t.Errorf("%s is left", f.Name())
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP} {
+		t.Run(signal.String(), func(t *testing.T) {
+			temp := t.TempDir()
+			t.Setenv("TMPDIR", temp)
+			n := launch(t, temp, "Kafka Server started", binary, "dev", "--port", "0")
+			must(t, n.cmd.Process.Signal(signal))
+			n.stop(10 * time.Second) // and once more
+			if code := n.cmd.ProcessState.ExitCode(); code != 0 {
+				t.Errorf("exit code %d", code)
+			}
+			left, err := os.ReadDir(temp)
+			must(t, err)
+			for _, f := range left {
+				t.Errorf("%s is left", f.Name())
+			}
+		})
 	}
 }

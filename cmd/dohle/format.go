@@ -72,7 +72,7 @@ type dumpCmd struct {
 
 func (c dumpCmd) Run(term terminal) error {
 	if len(c.Files) == 0 {
-		return errors.New("dump needs the name of a file: `dohle dump data/orders-0/00000000000000000000.log`")
+		return usageError{errors.New("dump needs the name of a file: `dohle dump data/orders-0/00000000000000000000.log`")}
 	}
 	return dump.Files(term.stdout, vfs.OS, c.Files, dump.Options{JSON: c.JSON})
 }

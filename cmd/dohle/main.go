@@ -1,7 +1,8 @@
 // Command dohle is a Kafka broker: it serves a directory, formats it, and shows what lies in it.
 //
 // This package reads flags, builds the logger, listens for signals and chooses exit codes; everything else is in the
-// rooms below. Exit codes: 0 done; 1 the command failed; 2 the command line is wrong.
+// rooms below. Exit codes: 0 done; 1 the command failed; 2 the command line is wrong. A failure is one sentence on
+// stderr that says what, where, and what helps.
 package main
 
 import (
@@ -9,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"syscall"
@@ -31,7 +33,7 @@ type cli struct {
 
 // terminal is what a command may touch of the process.
 type terminal struct {
-	ctx            context.Context // ends at SIGINT or SIGTERM
+	ctx            context.Context // ends at SIGINT, SIGTERM or SIGHUP
 	stdout, stderr io.Writer
 }
 
@@ -40,8 +42,15 @@ type exitError struct{ code int }
 
 func (e exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
 
+// usageError is a command line that says what can't be done: exit code 2.
+type usageError struct{ error }
+
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup: it outlives the terminal
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	defer stop()
 	os.Exit(run(terminal{ctx, os.Stdout, os.Stderr}, os.Args[1:]))
 }
@@ -64,18 +73,41 @@ func run(term terminal, args []string) int {
 		return code
 	}
 	if err != nil {
+		err = usageError{err}
+	} else {
+		err = command.Run(term)
+	}
+	var exit exitError
+	var usage usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return exit.code
+	case errors.As(err, &usage):
 		fmt.Fprintf(term.stderr, "dohle: %v\nTry: dohle --help\n", err)
 		return 2
 	}
-	if err := command.Run(term); err != nil {
-		var exit exitError
-		if errors.As(err, &exit) {
-			return exit.code
-		}
-		fmt.Fprintf(term.stderr, "dohle: %v\n", err)
-		return 1
+	fmt.Fprintf(term.stderr, "dohle: %v%s\n", err, remedy(err))
+	return 1
+}
+
+// remedy is what helps when the machine has refused a file or a directory; "" for everything else.
+func remedy(err error) string {
+	if file := new(fs.PathError); !errors.As(err, &file) {
+		return ""
 	}
-	return 0
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		return ": make room on that disk and start again"
+	case errors.Is(err, syscall.EROFS):
+		return ": that disk is mounted for reading only; name directories on another one in log.dirs (dohle dev: --dir)"
+	case errors.Is(err, syscall.EMFILE):
+		return ": allow more open files (ulimit -n; LimitNOFILE= of systemd)"
+	case errors.Is(err, fs.ErrPermission):
+		return ": give the user that runs dohle the right to it, or run as another"
+	}
+	return ""
 }
 
 type versionCmd struct{}

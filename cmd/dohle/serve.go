@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"strings"
@@ -32,7 +33,7 @@ type serveCmd struct {
 
 func (c serveCmd) Run(term terminal) error {
 	if c.File == "" {
-		return errors.New("serve needs a server.properties file: `dohle serve FILE`. Without any configuration, `dohle dev` starts a broker")
+		return usageError{errors.New("serve needs a server.properties file: `dohle serve FILE`. Without any configuration, `dohle dev` starts a broker")}
 	}
 	file, warnings, err := config.Load(c.File, c.Override, os.Environ(), c.Strict)
 	if err != nil {
@@ -50,7 +51,10 @@ type devCmd struct {
 
 func (c devCmd) Run(term terminal) error {
 	if c.Brokers != 1 {
-		return fmt.Errorf("dev starts one broker; a cluster of %d is not there yet: leave --brokers out", c.Brokers)
+		return usageError{fmt.Errorf("dev starts one broker; a cluster of %d is not there yet: leave --brokers out", c.Brokers)}
+	}
+	if c.Port < 0 || c.Port > math.MaxUint16 {
+		return usageError{fmt.Errorf("--port %d is no port: name one from 1 to 65535, or 0 for a free one", c.Port)}
 	}
 	dir := c.Dir
 	if dir == "" {
@@ -90,6 +94,9 @@ func (s serving) serve(term terminal, o broker.Options, warnings []config.Warnin
 	if len(idle) > 0 {
 		o.Log.Info().Strs("keys", idle).Msg("configured, but without effect in this version")
 	}
+	if err := enoughFiles(o.Log, vfs.OpenFileLimit()); err != nil {
+		return err
+	}
 	o.PID = os.Getpid()
 	start := time.Now()
 	b, err := broker.Start(term.ctx, o)
@@ -106,7 +113,7 @@ func (s serving) serve(term terminal, o broker.Options, warnings []config.Warnin
 			err = vfs.WriteFileAtomic(vfs.OS, s.ReadyFile, append(text, '\n'), false)
 		}
 		if err != nil {
-			return errors.Join(fmt.Errorf("ready file: %w", err), b.Stop(context.Background()))
+			return errors.Join(fmt.Errorf("--ready-file %s: %w", s.ReadyFile, err), b.Stop(context.Background()))
 		}
 	}
 	fmt.Fprintf(term.stdout, "[%s] Kafka Server started: %s (cluster %s, %d ms)\n",
@@ -118,8 +125,29 @@ func (s serving) serve(term terminal, o broker.Options, warnings []config.Warnin
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	if err := b.Stop(ctx); err != nil {
-		return fmt.Errorf("stopped uncleanly: %w", err)
+	stopErr := b.Stop(ctx)
+	if err := b.Err(); err != nil {
+		return err // why it ended; that the end was not clean follows from it
 	}
-	return b.Err()
+	if stopErr != nil {
+		return fmt.Errorf("stopped uncleanly: %w", stopErr)
+	}
+	return nil
+}
+
+const (
+	fewestFiles = 64   // what a broker with a handful of partitions and clients has open
+	usualFiles  = 4096 // below this somebody will wonder
+)
+
+// enoughFiles refuses a limit of open files that no broker can live with, and warns of one that is soon used up.
+func enoughFiles(log zerolog.Logger, limit int64) error {
+	const help = "each partition in use and each connection takes one; allow more (ulimit -n; LimitNOFILE= of systemd)"
+	if limit < fewestFiles {
+		return fmt.Errorf("this process may have %d files open, and a broker needs %d and more: %s", limit, fewestFiles, help)
+	}
+	if limit < usualFiles {
+		log.Warn().Int64("limit", limit).Msg("few open files are allowed: " + help)
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package vfs
 
 import (
 	"io"
+	"math"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -67,6 +68,15 @@ func (osFS) Usage(dir string) (total, free int64, err error) {
 	}
 	block := int64(st.Bsize) //nolint:unconvert // 32 bits on some machines
 	return int64(st.Blocks) * block, int64(st.Bavail) * block, nil
+}
+
+// OpenFileLimit is how many files and connections this process may have open, math.MaxInt64 when that is unknown.
+func OpenFileLimit() int64 {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || limit.Cur > math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return int64(limit.Cur)
 }
 
 // OpenFlusher uses syncfs, which reports write-back errors of the file system since Linux 5.8; older kernels lose

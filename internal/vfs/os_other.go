@@ -5,6 +5,7 @@ package vfs
 import (
 	"errors"
 	"io"
+	"math"
 )
 
 // WritevAt writes the buffers one by one where there is no pwritev.
@@ -29,3 +30,6 @@ func (f *osFile) Sync() error { return f.f.Sync() }
 func (osFS) Usage(string) (total, free int64, err error) { return 0, 0, errors.ErrUnsupported }
 
 func (osFS) OpenFlusher(string) (Flusher, error) { return nil, errors.ErrUnsupported }
+
+// OpenFileLimit is not known.
+func OpenFileLimit() int64 { return math.MaxInt64 }
