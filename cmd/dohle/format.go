@@ -28,7 +28,7 @@ type formatCmd struct {
 }
 
 func (c formatCmd) Run(term terminal) error {
-	// A setting that only a running broker would refuse, such as a TLS listener, does not stop formatting.
+	// What serve would refuse, such as a TLS listener, is refused here already. Warnings are for serve.
 	file, _, err := config.LoadFrom(config.Sources{Path: c.Config, Environ: os.Environ()})
 	if err != nil {
 		return err
