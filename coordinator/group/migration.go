@@ -191,10 +191,28 @@ func (d *consumerDecision) downgrade(leaving []*consumerMember, joining *consume
 
 func readSubscription(b []byte) (*kmsg.ConsumerMemberMetadata, error) {
 	v := new(kmsg.ConsumerMemberMetadata)
+	if !boundedSubscription(b) {
+		return nil, kerr.UnknownServerError
+	}
 	if err := v.ReadFrom(b); err != nil || v.Version < 0 {
 		return nil, kerr.UnknownServerError
 	}
 	return v, nil
+}
+
+// boundedSubscription says whether the lists of a subscription are there, and no longer than those of requests and records
+// may be: what is longer could be written, and then not be read again.
+func boundedSubscription(b []byte) bool {
+	r := protocol.NewReader(b)
+	version := r.Int16()
+	for n := r.Count(false, false, 2); n > 0 && r.Err() == nil; n-- {
+		r.Span(int(r.Int16())) // topic
+	}
+	r.Span(int(max(r.Int32(), 0))) // user data
+	if version >= 1 {
+		r.Count(false, true, 6) // owned partitions
+	}
+	return r.Err() == nil
 }
 
 func readAssignment(b []byte) (*kmsg.ConsumerMemberAssignment, error) {

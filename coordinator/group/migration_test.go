@@ -1,6 +1,7 @@
 package group
 
 import (
+	"encoding/binary"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/dohle-io/dohle/coordinator"
 	"github.com/dohle-io/dohle/coordinator/group/record"
+	"github.com/dohle-io/dohle/protocol"
 )
 
 // embedded is an assignment of the classic protocol.
@@ -267,6 +269,30 @@ func TestRecordsOfAnotherKindReplay(t *testing.T) {
 	r.apply(0, resultOf(encode(classic, record.NewGroupMetadataValue())))
 	require.Equal(t, KindClassic, r.state.groups["gone"].Kind())
 	require.Empty(t, r.state.topicIndex, "of the group that gave way")
+}
+
+// What a classic member says it subscribes to is bounded as everything else is that clients list: it could be written, and
+// not be read again, which would end all groups of the partition; and reading it takes a multiple of its size.
+func TestEmbeddedSubscriptionsAreBounded(t *testing.T) {
+	r := newClassicRig(t, nil)
+	r.topics(map[string]int32{"a": 4})
+	r.consumer("g", "m", "a").beat()
+	id := r.memberID(owning("a"))
+	subscribe := func(b []byte) *kerr.Error {
+		return codeOf(r.joined(r.join(id, func(req *kmsg.JoinGroupRequest) { req.Protocols[0].Metadata = b })).ErrorCode)
+	}
+	many := make([]byte, 6+4*(protocol.MaxArrayCount+1)) // version 0, then topics of two bytes
+	binary.BigEndian.PutUint32(many[2:], protocol.MaxArrayCount+1)
+	for i := range protocol.MaxArrayCount + 1 {
+		binary.BigEndian.PutUint16(many[6+4*i:], 2)
+	}
+	many = append(many, 0, 0, 0, 0)
+	require.Equal(t, kerr.InconsistentGroupProtocol, subscribe(many))
+	require.Equal(t, kerr.InconsistentGroupProtocol, subscribe([]byte{0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0}), "no list of topics")
+	owned := append([]byte{0, 1, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff}, binary.BigEndian.AppendUint32(nil, protocol.MaxArrayCount+1)...)
+	owned = append(owned, make([]byte, 6*(protocol.MaxArrayCount+1))...)
+	require.Equal(t, kerr.InconsistentGroupProtocol, subscribe(owned))
+	require.Nil(t, subscribe(append(owned[:10:10], 0, 0, 0, 0)))
 }
 
 func TestFailedUpgradeLeavesNoTrace(t *testing.T) {
