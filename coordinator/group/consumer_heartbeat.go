@@ -184,7 +184,8 @@ func (s *State) heartbeatInterval(d *consumerDecision, m *consumerMember, epoch,
 	if g.members[m.id] == nil {
 		members++
 	}
-	lately := targetEpoch != g.targetEpoch || d.now.Sub(time.UnixMilli(g.targetAt)) < quietAfter
+	age, known := g.targetAge(d.now)
+	lately := targetEpoch != g.targetEpoch || known && age < quietAfter
 	if shortest <= 0 || shortest >= usual || !lately && g.settledWith(m, epoch, targetEpoch) {
 		return int32(usual.Milliseconds())
 	}

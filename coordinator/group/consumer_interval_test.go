@@ -30,6 +30,24 @@ func TestAssignmentWaitsForItsInterval(t *testing.T) {
 	require.Equal(t, int32(5), r.state.consumer("g").targetEpoch)
 }
 
+// A clock that goes back, or a coordinator before this one whose clock was ahead, stops neither assignments nor regular
+// expressions, and does not make settled groups heartbeat sooner.
+func TestTimesOfAClockThatWasAheadDoNotCount(t *testing.T) {
+	r := newConsumerRig(t, nil)
+	one, two := r.consumer("g", "m1", "a"), r.consumer("g", "m2")
+	two.regex = new("b.*")
+	r.settle848(one, two)
+	r.now = r.now.Add(-time.Hour)
+	r.restart()
+	r.topics(map[string]int32{"b1": 2})
+	require.Equal(t, int32(5000), one.beat().HeartbeatIntervalMillis)
+	r.settle848(one, two)
+	require.Equal(t, "b10 b11", two.holds())
+	three := r.consumer("g", "m3", "a")
+	r.settle848(one, two, three)
+	require.Len(t, three.has, 2)
+}
+
 func TestAssignmentWaitsNotAfterAnEmptyGroup(t *testing.T) {
 	r := newConsumerRig(t, map[string]string{"group.consumer.assignment.interval.ms": "15000"})
 	one := r.consumer("g", "m1", "a")

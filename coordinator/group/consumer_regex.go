@@ -56,7 +56,7 @@ func (d *consumerDecision) changePattern(old, m *consumerMember) (patternChange,
 	}
 	last, version := g.lastResolved()
 	now := d.now.UnixMilli()
-	if last >= 0 && now <= last+regexPause.Milliseconds() {
+	if last >= 0 && now <= last+regexPause.Milliseconds() && last <= now { // a later time is of a clock that was ahead
 		return status, nil
 	}
 	patterns := maps.Clone(g.patterns)
@@ -67,7 +67,7 @@ func (d *consumerDecision) changePattern(old, m *consumerMember) (patternChange,
 		addTo(patterns, &is, +1)
 	}
 	due = due || len(patterns) != len(g.resolved) || version < d.s.newTopicsAt ||
-		now > last+config.GroupConsumerRegexRefreshIntervalMs.Get(d.s.view).Milliseconds()
+		now > last+config.GroupConsumerRegexRefreshIntervalMs.Get(d.s.view).Milliseconds() || now < last
 	if due && len(patterns) > 0 {
 		d.timers = append(d.timers, at(timerRegexRefresh, g.id, "", d.now))
 		d.soft(func(g *consumerGroup) { g.resolving = true })

@@ -16,7 +16,7 @@ import (
 // interval has passed since the last one. It returns the newest target epoch and m's part in it.
 func (d *consumerDecision) assign(epoch int32, old, m *consumerMember, isMixed bool) (int32, assign.Assignment, error) {
 	g := d.g
-	if g.targetEpoch >= epoch || d.now.Before(d.s.assignmentDue(g)) {
+	if _, ok := g.targetAge(d.now); g.targetEpoch >= epoch || ok && d.now.Before(d.s.assignmentDue(g)) {
 		return g.targetEpoch, g.targetOf(m), nil
 	}
 	name := d.s.assignorOr(preferredAssignor(d.assignorsWith(old, m)))
@@ -69,6 +69,13 @@ func (s *State) assignmentDue(g *consumerGroup) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMilli(g.targetAt).Add(interval)
+}
+
+// targetAge is how long ago the target was computed. ok is false when that is not known, or was said by a clock that was
+// ahead of this one: a group must not stand still until then.
+func (g *consumerGroup) targetAge(now time.Time) (age time.Duration, ok bool) {
+	age = now.Sub(time.UnixMilli(g.targetAt))
+	return age, g.targetAt != 0 && age >= 0
 }
 
 func (s *State) partitionCount(topic protocol.UUID) (int32, bool) {
