@@ -3,7 +3,6 @@ package controller
 import (
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -167,57 +166,21 @@ func (s *State) incremental(res metadata.ConfigResource, ops []kmsg.IncrementalA
 		case kmsg.IncrementalAlterConfigOpDelete:
 			c.values[op.Name] = nil
 		case kmsg.IncrementalAlterConfigOpAppend, kmsg.IncrementalAlterConfigOpSubtract:
-			adding, verb := op.Op == kmsg.IncrementalAlterConfigOpAppend, "SUBTRACT"
-			if adding {
-				verb = "APPEND"
+			edit, verb := (*config.Row).Subtracted, "SUBTRACT"
+			if op.Op == kmsg.IncrementalAlterConfigOpAppend {
+				edit, verb = (*config.Row).Appended, "APPEND"
 			}
-			row := configRow(res.Type, op.Name)
+			row := config.RowOf(config.Resource(res.Type), op.Name)
 			if row == nil || row.Type != config.List {
 				return c, refuse(kerr.InvalidConfig, "Can't %s to key %s because its type is not LIST.", verb, op.Name)
 			}
-			c.values[op.Name] = s.edited(have, row, op, adding)
+			value := edit(row, have, deref(op.Value))
+			c.values[op.Name] = &value
 		default:
 			return c, refuse(kerr.InvalidRequest, "Unknown operation %d.", op.Op)
 		}
 	}
 	return c, nil
-}
-
-// edited is a list with entries added or removed. It starts from what is set, else from the default.
-func (s *State) edited(have map[string]string, row *config.Row, op kmsg.IncrementalAlterConfigsRequestResourceConfig, adding bool) *string {
-	text, ok := have[op.Name]
-	if !ok {
-		text = row.Default
-	}
-	var parts []string
-	if text != "" {
-		parts = strings.Split(text, ",")
-	}
-	for _, v := range strings.Split(deref(op.Value), ",") {
-		at := slices.Index(parts, v)
-		switch {
-		case adding && at < 0:
-			parts = append(parts, v)
-		case !adding && at >= 0:
-			parts = slices.Delete(parts, at, at+1)
-		}
-	}
-	text = strings.Join(parts, ",")
-	return &text
-}
-
-func configRow(typ int8, name string) *config.Row {
-	switch typ {
-	case metadata.ConfigTopic:
-		return config.TopicRow(name)
-	case metadata.ConfigBroker:
-		return config.BrokerRow(name)
-	case metadata.ConfigGroup:
-		return config.GroupRow(name)
-	case metadata.ConfigClientMetrics:
-		return config.ClientMetricsRow(name)
-	}
-	return nil
 }
 
 // changeConfigs validates the resource as it would be and writes the differences. A broker's configs are written even

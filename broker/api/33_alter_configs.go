@@ -1,14 +1,9 @@
 package api
 
 import (
-	"errors"
-
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/dohle-io/dohle/broker/server"
-	"github.com/dohle-io/dohle/metadata"
-	"github.com/dohle-io/dohle/protocol"
 )
 
 // AlterConfigs, v0-2. Replaces all configs of a resource. This node's own configs and those of all brokers are checked
@@ -31,40 +26,25 @@ func (h *Handlers) alterConfigs(c *server.Ctx, req *kmsg.AlterConfigsRequest) se
 			asks[i].ops = append(asks[i].ops, op)
 		}
 	}
-	verdicts := h.checkConfigAsks(asks)
-	rest := *req
-	rest.Resources = nil
-	for i, err := range verdicts {
-		if err == nil {
-			rest.Resources = append(rest.Resources, req.Resources[i])
-		}
-	}
-	decided := map[metadata.ConfigResource]kmsg.AlterConfigsResponseResource{}
 	resp := req.ResponseKind().(*kmsg.AlterConfigsResponse)
-	if len(rest.Resources) > 0 {
-		answer, err := h.envelope(c.Context, c, &rest, forwardTimeout)
-		if errors.Is(err, errEnvelopeVersion) {
-			return server.Close(err)
-		}
-		if err != nil {
-			answer = errorResponse(&rest, err)
-		}
-		resp.ThrottleMillis = answer.(*kmsg.AlterConfigsResponse).ThrottleMillis
-		for _, r := range answer.(*kmsg.AlterConfigsResponse).Resources {
-			decided[metadata.ConfigResource{Type: int8(r.ResourceType), Name: r.ResourceName}] = r
-		}
+	part := func(places []int) kmsg.Request {
+		some := *req
+		some.Resources = at(req.Resources, places)
+		return &some
 	}
-	for i, a := range asks {
-		out, ok := decided[a.resource()]
-		if err := verdicts[i]; err != nil || !ok {
-			if err == nil {
-				err = kerr.UnknownServerError // the controller has left it out
-			}
-			out = kmsg.NewAlterConfigsResponseResource()
-			out.ResourceType, out.ResourceName = kmsg.ConfigResourceType(a.kind), a.name
-			out.ErrorCode, out.ErrorMessage = protocol.CodeOf(err), protocol.MessageOf(err)
+	list, err := h.replyToConfigAsks(c, asks, part, func(answer kmsg.Response) (replies []configReply) {
+		a := answer.(*kmsg.AlterConfigsResponse)
+		resp.ThrottleMillis = a.ThrottleMillis
+		for _, r := range a.Resources {
+			replies = append(replies, configReply(r))
 		}
-		resp.Resources = append(resp.Resources, out)
+		return replies
+	})
+	if err != nil {
+		return server.Close(err)
+	}
+	for _, r := range list {
+		resp.Resources = append(resp.Resources, kmsg.AlterConfigsResponseResource(r))
 	}
 	return server.Reply(resp)
 }

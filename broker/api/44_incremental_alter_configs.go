@@ -1,14 +1,9 @@
 package api
 
 import (
-	"errors"
-
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/dohle-io/dohle/broker/server"
-	"github.com/dohle-io/dohle/metadata"
-	"github.com/dohle-io/dohle/protocol"
 )
 
 // IncrementalAlterConfigs, v0-1. Sets, deletes, appends, subtracts (KIP-339). This node's own configs and those of all
@@ -26,40 +21,20 @@ func (h *Handlers) incrementalAlterConfigs(c *server.Ctx, req *kmsg.IncrementalA
 	for i, r := range req.Resources {
 		asks[i] = configAsk{kind: int8(r.ResourceType), name: r.ResourceName, ops: r.Configs}
 	}
-	verdicts := h.checkConfigAsks(asks)
-	rest := *req
-	rest.Resources = nil
-	for i, err := range verdicts {
-		if err == nil {
-			rest.Resources = append(rest.Resources, req.Resources[i])
-		}
-	}
-	decided := map[metadata.ConfigResource]kmsg.IncrementalAlterConfigsResponseResource{}
 	resp := req.ResponseKind().(*kmsg.IncrementalAlterConfigsResponse)
-	if len(rest.Resources) > 0 {
-		answer, err := h.envelope(c.Context, c, &rest, forwardTimeout)
-		if errors.Is(err, errEnvelopeVersion) {
-			return server.Close(err)
-		}
-		if err != nil {
-			answer = errorResponse(&rest, err)
-		}
-		resp.ThrottleMillis = answer.(*kmsg.IncrementalAlterConfigsResponse).ThrottleMillis
-		for _, r := range answer.(*kmsg.IncrementalAlterConfigsResponse).Resources {
-			decided[metadata.ConfigResource{Type: int8(r.ResourceType), Name: r.ResourceName}] = r
-		}
+	part := func(places []int) kmsg.Request {
+		some := *req
+		some.Resources = at(req.Resources, places)
+		return &some
 	}
-	for i, a := range asks {
-		out, ok := decided[a.resource()]
-		if err := verdicts[i]; err != nil || !ok {
-			if err == nil {
-				err = kerr.UnknownServerError // the controller has left it out
-			}
-			out = kmsg.NewIncrementalAlterConfigsResponseResource()
-			out.ResourceType, out.ResourceName = kmsg.ConfigResourceType(a.kind), a.name
-			out.ErrorCode, out.ErrorMessage = protocol.CodeOf(err), protocol.MessageOf(err)
-		}
-		resp.Resources = append(resp.Resources, out)
+	replies := func(answer kmsg.Response) []configReply {
+		a := answer.(*kmsg.IncrementalAlterConfigsResponse)
+		resp.ThrottleMillis = a.ThrottleMillis
+		return a.Resources
+	}
+	var err error
+	if resp.Resources, err = h.replyToConfigAsks(c, asks, part, replies); err != nil {
+		return server.Close(err)
 	}
 	return server.Reply(resp)
 }

@@ -2,7 +2,6 @@ package api
 
 import (
 	"maps"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -13,19 +12,6 @@ import (
 	"github.com/dohle-io/dohle/metadata"
 	"github.com/dohle-io/dohle/protocol"
 )
-
-// A configAsk is one resource of AlterConfigs or IncrementalAlterConfigs, as the broker that was asked looks at it
-// before it forwards: what a broker's file says, only that broker knows, so its configs are checked here (KIP-226).
-type configAsk struct {
-	kind int8
-	name string
-	ops  []kmsg.IncrementalAlterConfigsRequestResourceConfig
-	all  bool // ops are all that the resource will have
-}
-
-func (a configAsk) resource() metadata.ConfigResource {
-	return metadata.ConfigResource{Type: a.kind, Name: a.name}
-}
 
 // checkConfigAsks says for each resource why it is not forwarded; nil where it is.
 func (h *Handlers) checkConfigAsks(asks []configAsk) []error {
@@ -111,36 +97,18 @@ func (h *Handlers) checkBrokerConfigs(img *metadata.Image, a configAsk) error {
 	return config.ValidateBrokerChange(h.layers(img), a.name != "", after)
 }
 
-// editedList is a list of a broker with entries added or removed; it starts from what is set, else from the default.
+// editedList is a list of a broker with entries added or removed.
 func editedList(have map[string]string, op kmsg.IncrementalAlterConfigsRequestResourceConfig) (string, error) {
 	row := config.BrokerRow(op.Name)
 	if row == nil {
 		return "", protocol.Errorf(kerr.InvalidConfig, "Unknown config name: %s", op.Name)
 	}
-	adding := op.Op == kmsg.IncrementalAlterConfigOpAppend
+	edit, verb := (*config.Row).Subtracted, "subtract"
+	if op.Op == kmsg.IncrementalAlterConfigOpAppend {
+		edit, verb = (*config.Row).Appended, "append"
+	}
 	if row.Type != config.List {
-		verb := "subtract"
-		if adding {
-			verb = "append"
-		}
 		return "", protocol.Errorf(kerr.InvalidConfig, "Config value %s is not allowed for config key: %s", verb, op.Name)
 	}
-	text, ok := have[op.Name]
-	if !ok {
-		text = row.Default
-	}
-	var parts []string
-	if text != "" {
-		parts = strings.Split(text, ",")
-	}
-	for v := range strings.SplitSeq(*op.Value, ",") {
-		at := slices.Index(parts, v)
-		switch {
-		case adding && at < 0:
-			parts = append(parts, v)
-		case !adding && at >= 0:
-			parts = slices.Delete(parts, at, at+1)
-		}
-	}
-	return strings.Join(parts, ","), nil
+	return edit(row, have, *op.Value), nil
 }
