@@ -36,29 +36,6 @@ func RowOf(r Resource, name string) *Row {
 	return nil
 }
 
-// IsList says whether APPEND and SUBTRACT work on the key.
-func IsList(r Resource, name string) bool {
-	row := RowOf(r, name)
-	return row != nil && row.Type == List
-}
-
-// IsSensitive says whether the key's value must be hidden; unknown keys are.
-func IsSensitive(r Resource, name string) bool {
-	if r == ResourceBroker {
-		name = baseName(name)
-	}
-	row := RowOf(r, name)
-	return row == nil || row.Sensitive()
-}
-
-// ValidateBroker checks one broker key by itself. Unknown names pass: plug-ins read them. The error is INVALID_REQUEST.
-func ValidateBroker(name, value string) error {
-	if row := RowOf(ResourceBroker, baseName(name)); row != nil {
-		return asRequest(checkValue(row, value))
-	}
-	return nil
-}
-
 // ValidateBrokerChange checks the dynamic configuration of this broker (perBroker) or of all brokers, as changed would make
 // it: only keys that may change, per-broker keys only on a broker, values that fit, and a whole configuration that still
 // holds together. l is the configuration before the change. Errors are INVALID_REQUEST with Kafka's words (KIP-226).

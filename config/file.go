@@ -115,7 +115,7 @@ func LoadFrom(s Sources) (*File, []Warning, error) {
 
 // printed is a value as it may be shown: that of a password, or of a key that nobody knows, is not.
 func printed(name, value string) string {
-	if row := BrokerRow(baseName(name)); row == nil || row.Type == Password {
+	if row := BrokerRow(baseName(name)); row == nil || row.Sensitive() {
 		return "(hidden)"
 	}
 	return value

@@ -18,9 +18,6 @@ type Key[T any] struct {
 	parse func(string) T
 }
 
-// Row is the key's declaration.
-func (k Key[T]) Row() *Row { return k.row }
-
 // Name is Kafka's name of the key.
 func (k Key[T]) Name() string { return k.row.Name }
 

@@ -124,11 +124,6 @@ func GroupRow(name string) *Row { return find(groupRows, name) }
 // ClientMetricsRow finds a key of a client-metrics subscription.
 func ClientMetricsRow(name string) *Row { return find(clientMetricsRows, name) }
 
-// BrokerRows, TopicRows and GroupRows are the whole tables, sorted by name. Read only.
-func BrokerRows() []Row { return brokerRows }
-func TopicRows() []Row  { return topicRows }
-func GroupRows() []Row  { return groupRows }
-
 // find is a binary search: the tables are constant data, so nothing is built at start.
 func find(rows []Row, name string) *Row {
 	i := sort.Search(len(rows), func(i int) bool { return rows[i].Name >= name })
