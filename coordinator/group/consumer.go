@@ -150,8 +150,10 @@ func (g *consumerGroup) targetOf(m *consumerMember) assign.Assignment {
 func (g *consumerGroup) put(m *consumerMember) {
 	old := g.members[m.id]
 	g.members[m.id] = m
-	g.count(old, -1)
-	g.count(m, +1)
+	if old == nil || !old.sameMetadata(m) { // else there may be thousands of topics to count in vain
+		g.count(old, -1)
+		g.count(m, +1)
+	}
 	g.release(old)
 	g.own(m.assigned, m.epoch)
 	g.own(m.revoking, m.epoch)

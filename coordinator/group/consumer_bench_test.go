@@ -147,3 +147,29 @@ func benchEnvironment(b *testing.B) *Environment {
 	require.NoError(b, err)
 	return &Environment{NodeID: 1, Config: file, UUID: func() protocol.UUID { return protocol.UUID{1} }, Log: zerolog.Nop()}
 }
+
+// The turn that computes a target for 200 members with 5,000 topics each: the partition's other groups wait for it.
+func BenchmarkAssignmentOfManyTopics(b *testing.B) {
+	s := NewState(benchEnvironment(b), 0, metadata.Empty())
+	names := make([]string, 5000)
+	d := metadata.NewDelta(s.image)
+	for i := range names {
+		names[i] = fmt.Sprintf("%04d-the-usual-length-of-a-name", i)
+		require.NoError(b, d.Replay(1, 1, &metadata.TopicRecord{Name: names[i], TopicId: topicID(names[i])}))
+		require.NoError(b, d.Replay(2, 1, &metadata.PartitionRecord{TopicId: topicID(names[i]), Replicas: []int32{1}, Isr: []int32{1}, Leader: 1}))
+	}
+	d.At(3, 1, 0)
+	s.NewImage(d.Apply(), d, time.Unix(1, 0))
+	g := newConsumerGroup("g", s.topicIndex)
+	for i := range 200 {
+		m := newConsumerMember(fmt.Sprint("m", i))
+		m.topics = distinctTopics(names)
+		g.put(m)
+	}
+	m := g.members["m0"]
+	b.ReportAllocs()
+	for b.Loop() {
+		_, _, err := s.decide(g, time.Unix(2, 0)).assign(2, m, m, false)
+		require.NoError(b, err)
+	}
+}

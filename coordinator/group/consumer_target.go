@@ -1,6 +1,7 @@
 package group
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"time"
@@ -90,7 +91,8 @@ func (s *State) partitionCount(topic protocol.UUID) (int32, bool) {
 type topicResolver struct {
 	s     *State
 	g     *consumerGroup
-	known map[string][]protocol.UUID // of lists of names seen before: members of a group mostly subscribe to the same
+	known map[string][]protocol.UUID // by subscription, as key writes it: members of a group mostly subscribe to the same
+	key   []byte
 }
 
 func (s *State) newTopicResolver(g *consumerGroup) *topicResolver {
@@ -99,8 +101,15 @@ func (s *State) newTopicResolver(g *consumerGroup) *topicResolver {
 
 // of is the ids of a member's topics, ascending. A regular expression that is not resolved yet matches nothing.
 func (r *topicResolver) of(m *consumerMember) []protocol.UUID {
-	key := fmt.Sprintf("%q%q", m.topics, m.pattern())
-	ids, ok := r.known[key]
+	r.key = r.key[:0]
+	put := func(text string) { // its length, too: names may be made of anything
+		r.key = append(binary.AppendUvarint(r.key, uint64(len(text))), text...)
+	}
+	put(m.pattern())
+	for _, name := range m.topics {
+		put(name)
+	}
+	ids, ok := r.known[string(r.key)]
 	if ok {
 		return ids
 	}
@@ -117,7 +126,7 @@ func (r *topicResolver) of(m *consumerMember) []protocol.UUID {
 	}
 	slices.SortFunc(ids, protocol.UUID.Compare)
 	ids = slices.Compact(ids)
-	r.known[key] = ids
+	r.known[string(r.key)] = ids
 	return ids
 }
 
