@@ -121,10 +121,20 @@ func (b *Broker) open() error {
 	if err := b.handle(life); err != nil {
 		return err
 	}
-	b.quorum.Subscribe(newLoader(b.images, b.publish, func(err error) {
+	b.quorum.Subscribe(newLoader(b.images, b.knowsOfThisStart, b.publish, func(err error) {
 		b.fail(fmt.Errorf("metadata in %s: %w", b.cfg.MetadataDir(), err))
 	}))
 	return nil
+}
+
+// knowsOfThisStart says whether an image holds the registration of this life of the node: it is then the newest there was
+// when the node started, or newer. Without the broker's role there is nobody to mislead.
+func (b *Broker) knowsOfThisStart(img *metadata.Image) bool {
+	if b.heart == nil {
+		return true
+	}
+	self := img.Brokers.Get(b.cfg.NodeID())
+	return self != nil && self.IncarnationID == b.heart.life.incarnation // which never changes
 }
 
 // publish tells the rooms that act on the cluster's state of a new image, in a fixed order.

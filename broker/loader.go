@@ -12,20 +12,25 @@ import (
 // loader replays what the quorum commits and publishes each new image. It is the quorum's listener: its methods are
 // called from the quorum's delivery goroutine, in order, which alone owns its fields.
 //
+// At a start the rooms hear of nothing until current says that an image knows of that start, and then of all of it at
+// once. What is replayed before is the cluster's past: a topic that was deleted and made anew since is there under its
+// old id, and whoever acted on that would delete what the new one holds (R28).
+//
 // A record that cannot be applied means that this node no longer knows the cluster: it ends the node (M1), and the last
 // image before it stays the last.
 type loader struct {
 	fail    func(error)
 	publish func(img *metadata.Image, delta *metadata.Delta) // the rooms that act on it, before readers see it
 	images  *api.Images
+	current func(*metadata.Image) bool // nil: from now on every image is
 
 	state   *metadata.Loader
 	entries []metadata.Entry
 	failed  bool
 }
 
-func newLoader(images *api.Images, publish func(*metadata.Image, *metadata.Delta), fail func(error)) *loader {
-	return &loader{fail: fail, publish: publish, images: images, state: metadata.NewLoader(images.Image())}
+func newLoader(images *api.Images, current func(*metadata.Image) bool, publish func(*metadata.Image, *metadata.Delta), fail func(error)) *loader {
+	return &loader{fail: fail, publish: publish, images: images, current: current, state: metadata.NewLoader(images.Image())}
 }
 
 // Committed implements quorum.Listener.
@@ -61,7 +66,13 @@ func (l *loader) LoadSnapshot(s quorum.Snapshot) {
 func (l *loader) LeaderChanged(int32, int32) {}
 
 func (l *loader) swap(img *metadata.Image, delta *metadata.Delta) {
-	l.publish(img, delta)
+	switch {
+	case l.current == nil:
+		l.publish(img, delta)
+	case l.current(img):
+		l.current = nil
+		l.publish(img, metadata.NewWholeDelta(img))
+	}
 	l.images.Publish(img)
 }
 

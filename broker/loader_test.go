@@ -26,7 +26,7 @@ type rig struct {
 func newRig() *rig {
 	r := &rig{}
 	images := api.NewImages()
-	r.loader = newLoader(images, func(img *metadata.Image, d *metadata.Delta) {
+	r.loader = newLoader(images, nil, func(img *metadata.Image, d *metadata.Delta) {
 		r.published, r.behind, r.deltas = append(r.published, img.Offset), append(r.behind, images.Image().Offset), append(r.deltas, d)
 	}, func(err error) { r.failed = append(r.failed, err) })
 	return r
@@ -128,4 +128,25 @@ func TestWhatCannotBeAppliedEndsTheNodeAndLeavesTheLastImage(t *testing.T) {
 			require.Equal(t, []int64{1}, r.published)
 		})
 	}
+}
+
+func TestRoomsHearNothingOfThePastAndAllOfThePresent(t *testing.T) {
+	r := newRig()
+	r.current = func(img *metadata.Image) bool { return img.Brokers.Get(1) != nil }
+	r.Committed([]quorum.Entry{entry(0, 1, level()), entry(1, 1, topic("a", 1)), entry(2, 1, topic("kept", 2))})
+	r.LoadSnapshot(snapshotOf(r.images.Image(), 3))
+	r.Committed([]quorum.Entry{entry(3, 1, &metadata.RemoveTopicRecord{TopicId: protocol.UUID{1}}), entry(4, 1, topic("a", 3))})
+	require.Empty(t, r.published)
+	require.EqualValues(t, 4, r.images.Image().Offset, "the heartbeats say how far the image is")
+	r.Committed([]quorum.Entry{entry(5, 1, &metadata.RegisterBrokerRecord{BrokerId: 1})})
+	require.Equal(t, []int64{5}, r.published)
+	var names []string
+	for _, c := range r.deltas[0].Topics().Changes() {
+		require.Nil(t, c.Before)
+		names = append(names, c.Name()+c.ID.String())
+	}
+	require.Equal(t, []string{"a" + protocol.UUID{3}.String(), "kept" + protocol.UUID{2}.String()}, names)
+	require.False(t, r.deltas[0].Brokers().Empty())
+	r.Committed([]quorum.Entry{entry(6, 1, topic("b", 4))})
+	require.Len(t, r.deltas[1].Topics().Changes(), 1)
 }

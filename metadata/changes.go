@@ -49,6 +49,14 @@ func (c *changes[K, V]) delete(k K) {
 	c.touched[k] = struct{}{}
 }
 
+// all makes every pair of m a change, and m the result.
+func (c *changes[K, V]) all(m pmap.Map[K, V]) {
+	c.edit, c.touched = m.Edit(), make(map[K]struct{}, m.Len())
+	for k := range m.All() {
+		c.touched[k] = struct{}{}
+	}
+}
+
 // finish ends the loading of a snapshot: what before had and the snapshot has not was deleted; what is equal in both
 // did not change, and keeps the old value.
 func (c *changes[K, V]) finish(equal func(a, b V) bool) {

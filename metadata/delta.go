@@ -58,6 +58,24 @@ func NewSnapshotDelta(img *Image) *Delta {
 	return d
 }
 
+// NewWholeDelta leads from nothing to img: all that is in it is new. It shares img's values and is there to be read.
+func NewWholeDelta(img *Image) *Delta {
+	d := NewDelta(Empty())
+	d.At(img.Offset, img.Epoch, img.AppendTime)
+	d.features = FeaturesDelta{value: img.Features, Changed: true}
+	d.producerIDs = ProducerIDsDelta{value: img.ProducerIDs, Changed: true}
+	d.brokers.byID.all(img.Brokers.byID)
+	d.controllers.byID.all(img.Controllers.byID)
+	d.topics.byID.all(img.Topics.byID)
+	d.topics.byName.all(img.Topics.byName)
+	d.configs.byResource.all(img.Configs.byResource)
+	d.quotas.byEntity.all(img.Quotas.byEntity)
+	d.acls.byID.all(img.ACLs.byID)
+	d.scram.byUser.all(img.Scram.byUser)
+	d.tokens.byID.all(img.Tokens.byID)
+	return d
+}
+
 // Before is the image below the changes.
 func (d *Delta) Before() *Image { return d.before }
 

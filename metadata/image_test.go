@@ -211,6 +211,36 @@ func TestTopicDeletedAndMadeAnewInOneDelta(t *testing.T) {
 	require.Nil(t, changes[0].After, "deletions come first")
 }
 
+func TestWholeDeltaNamesEverything(t *testing.T) {
+	img := imageOf(t, full()...)
+	d := NewWholeDelta(img)
+	want := NewSnapshotDelta(Empty()) // the long way
+	for r := range img.Records(img.Level()) {
+		require.NoError(t, want.Replay(img.Offset, img.Epoch, r))
+	}
+	want.FinishSnapshot(img.Offset, img.Epoch, img.AppendTime)
+	require.Equal(t, Empty(), d.Before())
+	require.Equal(t, len(want.Topics().Changes()), len(d.Topics().Changes()))
+	for i, c := range d.Topics().Changes() {
+		require.Nil(t, c.Before)
+		require.Same(t, img.Topics.ByID(c.ID), c.After)
+		require.Equal(t, want.Topics().Changes()[i].Partitions(), c.Partitions())
+	}
+	require.Equal(t, want.Configs().Changed(), d.Configs().Changed())
+	require.Equal(t, want.Brokers().Empty(), d.Brokers().Empty())
+	require.Equal(t, want.Features().Changed, d.Features().Changed)
+	got := d.Apply()
+	var a, b []Record
+	for r := range img.Records(img.Level()) {
+		a = append(a, r)
+	}
+	for r := range got.Records(got.Level()) {
+		b = append(b, r)
+	}
+	require.Equal(t, a, b)
+	require.Equal(t, img.Offset, got.Offset)
+}
+
 func TestSnapshotDeltaNamesOnlyDifferences(t *testing.T) {
 	before := imageOf(t, append(full(), &TopicRecord{Name: "gone", TopicId: id(40)})...)
 	after := imageOf(t, append(full(), &TopicRecord{Name: "new", TopicId: id(41)},
