@@ -90,22 +90,28 @@ func (s *State) expiredOffsets(g Group, now, retention int64) (records []coordin
 	return records, all
 }
 
-// imageForOffsets deletes the offsets of topics that are deleted.
+// imageForOffsets deletes the offsets of topics that are deleted. Many topics may go at once, and there may be very many
+// groups: each group is asked once.
 func (s *State) imageForOffsets(delta *metadata.Delta, _ time.Time) coordinator.Result {
 	r := coordinator.Result{Split: true}
+	deleted := map[string]protocol.UUID{}
 	for _, c := range delta.Topics().Changes() {
-		if c.Before == nil || c.After != nil {
-			continue
+		if c.Before != nil && c.After == nil {
+			deleted[c.Before.Name] = c.ID
 		}
-		var readers []string // groups with an offset of the topic
-		for id := range s.groups {
-			if s.offsets.committed[id][c.Before.Name] != nil || s.offsets.hasOpen(id) {
-				readers = append(readers, id)
-			}
+	}
+	if len(deleted) == 0 {
+		return r
+	}
+	readers := map[string][]string{} // group → topics that it has offsets of
+	for id := range s.groups {
+		if topics := s.offsets.topicsAmong(id, deleted); len(topics) > 0 {
+			readers[id] = topics
 		}
-		slices.Sort(readers)
-		for _, id := range readers {
-			r.Records = append(r.Records, s.deletedTopic(id, c.Before.Name, c.ID)...)
+	}
+	for _, id := range sortedKeys(readers) {
+		for _, topic := range readers[id] {
+			r.Records = append(r.Records, s.deletedTopic(id, topic, deleted[topic])...)
 		}
 	}
 	return r

@@ -404,6 +404,25 @@ func TestOffsetsOfADeletedTopicAreDeleted(t *testing.T) {
 	assert.Equal(t, written+3, len(r.log))
 }
 
+// Many topics that go at once are looked for once in each group, whichever has more of them.
+func TestOffsetsOfManyDeletedTopicsAreDeleted(t *testing.T) {
+	r := newRig(t, nil)
+	r.topics(map[string]int32{"a": 1, "b": 1, "c": 1, "d": 1})
+	few, many := map[string]map[int32]int64{"b": {0: 1}, "d": {0: 1}}, map[string]map[int32]int64{"a": {0: 1}, "b": {0: 1}, "c": {0: 1}, "d": {0: 1}}
+	r.commit(commitOf(9, "few", few))
+	r.commit(commitOf(9, "many", many))
+	r.commitInTransaction(7, "open", "c", 0, 5)
+	r.commitInTransaction(7, "open", "d", 0, 5)
+	written := len(r.log)
+	r.deleteTopic("a", "b", "c")
+	assert.Equal(t, written+5, len(r.log))
+	for _, group := range []string{"few", "many"} {
+		assert.Equal(t, map[string]string{"d-0": `1 epoch 4 ""`}, r.fetch(true, group))
+	}
+	r.endTransaction(7, true)
+	assert.Len(t, r.fetch(true, "open"), 1)
+}
+
 func TestLegacyCommitIsRead(t *testing.T) {
 	r := newRig(t, nil)
 	key := &record.LegacyOffsetCommitKey{Group: "g", Topic: "a"}

@@ -179,6 +179,32 @@ func (o *offsets) openPartitions(group string) []partitionOf {
 	return list
 }
 
+// topicsAmong are those of some topics that a group has offsets of, written or pending, sorted. It costs in proportion to
+// the smaller of both.
+func (o *offsets) topicsAmong(group string, among map[string]protocol.UUID) (topics []string) {
+	committed := o.committed[group]
+	if len(committed) <= len(among) {
+		for topic := range committed {
+			if _, ok := among[topic]; ok {
+				topics = append(topics, topic)
+			}
+		}
+	} else {
+		for topic := range among {
+			if committed[topic] != nil {
+				topics = append(topics, topic)
+			}
+		}
+	}
+	for key := range o.open[group] {
+		if _, ok := among[key.topic]; ok {
+			topics = append(topics, key.topic)
+		}
+	}
+	slices.Sort(topics)
+	return slices.Compact(topics)
+}
+
 // hard is the state as text, for the comparison with a replayed one.
 func (o *offsets) hard() string {
 	var b strings.Builder

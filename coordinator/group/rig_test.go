@@ -88,12 +88,14 @@ func (r *rig) topics(partitions map[string]int32) {
 	r.publish(d, offset)
 }
 
-// deleteTopic publishes an image without the topic.
-func (r *rig) deleteTopic(name string) {
+// deleteTopic publishes an image without these topics.
+func (r *rig) deleteTopic(names ...string) {
 	r.t.Helper()
 	d := metadata.NewDelta(r.image)
-	require.NoError(r.t, d.Replay(r.image.Offset+1, 1, &metadata.RemoveTopicRecord{TopicId: topicID(name)}))
-	r.publish(d, r.image.Offset+1)
+	for i, name := range names {
+		require.NoError(r.t, d.Replay(r.image.Offset+1+int64(i), 1, &metadata.RemoveTopicRecord{TopicId: topicID(name)}))
+	}
+	r.publish(d, r.image.Offset+int64(len(names)))
 }
 
 // groupConfig publishes a dynamic config of a group.
