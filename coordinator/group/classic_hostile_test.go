@@ -135,3 +135,20 @@ func FuzzSubscriptionTopics(f *testing.F) {
 		}
 	})
 }
+
+// A hundred thousand protocols in one join cost in proportion to their number: the partition's other groups wait.
+func TestClassicManyProtocolsAreCheap(t *testing.T) {
+	names := make([]string, 100_000)
+	for i := range names {
+		names[i] = fmt.Sprint(i)
+	}
+	r := newClassicRig(t, nil)
+	began := time.Now()
+	a := r.join("", as(3), speaks(names...))
+	r.advance(3 * time.Second)
+	require.Less(t, time.Since(began), 5*time.Second)
+	require.Equal(t, "0", *r.joined(a).Protocol)
+	require.Len(t, r.round().supported, len(names))
+	require.Zero(t, r.leave(leaver(r.joined(a).MemberID)).Members[0].ErrorCode)
+	require.Empty(t, r.round().supported)
+}

@@ -186,13 +186,13 @@ func (g *classicRound) setJoin(m *classicMember, join parked) {
 	m.join = join
 }
 
+// support counts a member's protocols, or with n = -1 takes it back. One that is named twice counts once.
 func (g *classicRound) support(m *classicMember, n int) {
-	for i, p := range m.protocols {
-		if !slices.ContainsFunc(m.protocols[:i], func(q classicProtocol) bool { return q.name == p.name }) {
-			g.supported[p.name] += n
-			if g.supported[p.name] == 0 {
-				delete(g.supported, p.name)
-			}
+	named := make(map[string]bool, len(m.protocols)) // of hundred thousands, if a client likes
+	for i := range m.protocols {
+		if name := m.protocols[i].name; !named[name] {
+			named[name] = true
+			addTo(g.supported, &name, n)
 		}
 	}
 }

@@ -234,10 +234,12 @@ func (s *State) leaveConsumer(t coordinator.Turn, _ Caller, req *kmsg.LeaveGroup
 	list := leavers(req)
 	answers := make([]kmsg.LeaveGroupResponseMember, len(list))
 	var gone []*consumerMember
+	named := map[string]bool{} // members that were named before
 	for i, l := range list {
 		m, err := g.leaver(l)
 		answers[i] = kmsg.LeaveGroupResponseMember{MemberID: l.MemberID, InstanceID: l.InstanceID, ErrorCode: protocol.CodeOf(err)}
-		if err == nil && !slices.Contains(gone, m) {
+		if err == nil && !named[m.id] {
+			named[m.id] = true
 			gone = append(gone, m)
 		}
 	}
