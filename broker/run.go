@@ -88,7 +88,7 @@ func (b *Broker) bringUp(ctx context.Context) error {
 	if err := b.heart.await(ctx, fenced); err != nil {
 		return err
 	}
-	b.replicas.RemoveStrays()
+	b.replicas.SetAsideStrays()
 	if err := b.heart.await(ctx, running); err != nil {
 		return err
 	}

@@ -109,10 +109,10 @@ func checkTopicName(topic string) error {
 	return nil
 }
 
-// deleteDirName is the name a partition's directory gets when its topic is deleted: at most 255 bytes, so a long
-// topic name is cut.
-func deleteDirName(tp protocol.TopicPartition, rng *rand.Rand) string {
-	suffix := fmt.Sprintf("-%d.%016x%016x%s", tp.Partition, rng.Uint64(), rng.Uint64(), deleteDirSuffix)
+// takenDirName is the name a partition's directory gets when its topic is deleted, or when it is set aside: at most 255
+// bytes, so a long topic name is cut.
+func takenDirName(tp protocol.TopicPartition, rng *rand.Rand, suffix string) string {
+	suffix = fmt.Sprintf("-%d.%016x%016x%s", tp.Partition, rng.Uint64(), rng.Uint64(), suffix)
 	topic := tp.Topic
 	if len(topic)+len(suffix) > 255 {
 		topic = topic[:255-len(suffix)]

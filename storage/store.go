@@ -253,7 +253,14 @@ func (s *Store) AcceptLoss(tp protocol.TopicPartition) error {
 
 // Delete removes a partition's log: its directory is renamed now and removed after file.delete.delay.ms. Readers that
 // hold a Slice keep reading. The log serves nothing from now on.
-func (s *Store) Delete(tp protocol.TopicPartition) error {
+func (s *Store) Delete(tp protocol.TopicPartition) error { return s.take(tp, deleteDirSuffix) }
+
+// SetAside is Delete for a log of which the cluster does not know: its directory gets a name that ends in -stray, and
+// stays until an operator removes it. What nobody asked to delete may be all that is left of something.
+func (s *Store) SetAside(tp protocol.TopicPartition) error { return s.take(tp, strayDirSuffix) }
+
+// take renames the directory of a log that is to serve nothing any more.
+func (s *Store) take(tp protocol.TopicPartition, suffix string) error {
 	s.mu.Lock()
 	l := s.logs[tp]
 	delete(s.logs, tp)
@@ -284,7 +291,7 @@ func (s *Store) Delete(tp protocol.TopicPartition) error {
 		return fmt.Errorf("delete %s: log dir %s is offline: %w", tp, l.dir.path, storageErr(err))
 	}
 	s.randMu.Lock()
-	name := l.dir.path + "/" + deleteDirName(tp, s.rand)
+	name := l.dir.path + "/" + takenDirName(tp, s.rand, suffix)
 	s.randMu.Unlock()
 	if err := s.o.FS.Rename(l.dirPath(), name); err != nil {
 		return l.fail("delete", err)
@@ -292,6 +299,10 @@ func (s *Store) Delete(tp protocol.TopicPartition) error {
 	l.path.Store(&name)
 	l.dir.forget(tp)
 	l.closeFiles(errClosed)
+	if suffix == strayDirSuffix {
+		s.logger.Warn().Str("partition", tp.String()).Str("renamed_to", name).Msg("a log that the cluster does not know is set aside")
+		return nil
+	}
 	s.removeDirLater(name, l.dir, l.cfg.Load().FileDeleteDelayMs)
 	return nil
 }

@@ -176,9 +176,11 @@ func (s *Store) loadDir(d *Dir) (epoch int64, err error) {
 		switch {
 		case !ok:
 			s.logger.Warn().Str("dir", d.path).Str("name", e.Name()).Msg("not a partition directory, left alone")
+		case kind == dirStray:
+			gone[tp] = true
+			s.logger.Warn().Str("dir", d.path).Str("name", e.Name()).Msg("a log that was set aside")
 		case kind == dirDelete:
 			gone[tp] = true
-			d.forget(tp)
 			s.removeDirLater(path.Join(d.path, e.Name()), d, 0)
 		case kind == dirCurrent:
 			l := s.newLog(tp, s.o.DefaultConfig(tp.Topic), d)
@@ -197,8 +199,12 @@ func (s *Store) loadDir(d *Dir) (epoch int64, err error) {
 			l.damaged(err)
 		}
 	})
+	for tp := range gone {
+		if s.logs[tp] == nil || s.logs[tp].dir != d { // else one was made again, and the checkpoints speak of that
+			d.forget(tp)
+		}
+	}
 	for _, l := range logs {
-		delete(d.deleted, l.tp) // one that was made again after a deletion
 		d.logs[l.tp] = l
 		if err := l.Err(); err != nil {
 			if _, corrupt := asCorrupt(err); !corrupt {

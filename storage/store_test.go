@@ -314,7 +314,7 @@ func TestNamesThatMustNotBecomePaths(t *testing.T) {
 		require.ErrorIs(t, err, kerr.InvalidTopicException, fmt.Sprintf("%q", topic))
 	}
 	long := protocol.TopicPartition{Topic: strings.Repeat("x", 249), Partition: 1234567}
-	require.LessOrEqual(t, len(deleteDirName(long, newRand(1))), 255)
+	require.LessOrEqual(t, len(takenDirName(long, newRand(1), deleteDirSuffix)), 255)
 	for name, want := range map[string]dirKind{"a-b-3": dirCurrent, "a-3.0123-delete": dirDelete, "a.b-3.01-future": dirFuture, "a-3.01-stray": dirStray} {
 		tp, kind, ok := parseDirName(name)
 		require.True(t, ok, name)

@@ -152,8 +152,8 @@ func (m *Manager) open(t *Topic, i int32, reg *metadata.Partition, cfg *topicCon
 	tp := protocol.TopicPartition{Topic: t.Name, Partition: i}
 	log, ok := m.o.Store.Log(tp)
 	if ok && !log.TopicID().IsZero() && log.TopicID() != t.ID {
-		if err := m.o.Store.Delete(tp); err != nil {
-			m.o.Log.Error().Err(err).Stringer("partition", tp).Msg("can't delete the replica of an older topic")
+		if err := m.o.Store.SetAside(tp); err != nil {
+			m.o.Log.Error().Err(err).Stringer("partition", tp).Msg("can't set the replica of an older topic aside")
 			return gonePartition(tp, t.ID, m.env, kerr.KafkaStorageError)
 		}
 		ok = false

@@ -145,10 +145,11 @@ func (m *Manager) ShrinkISRs() {
 	}
 }
 
-// RemoveStrays deletes the logs that the current image proves to be of no use here: of another topic id, or of a
-// partition that is assigned elsewhere. The broker calls it once, when it has caught up with the metadata log, never
+// SetAsideStrays takes the logs away that the current image proves to be of no use here: of another topic id, or of a
+// partition that is assigned elsewhere. As with Apache Kafka their directories stay, under names that end in -stray:
+// an image can be wrong, if somebody formatted the metadata anew. The broker calls it once, when it has caught up with the metadata log, never
 // before (robustness R28). A log without a topic id stays.
-func (m *Manager) RemoveStrays() {
+func (m *Manager) SetAsideStrays() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	v := m.View()
@@ -166,9 +167,8 @@ func (m *Manager) RemoveStrays() {
 		strays = append(strays, tp)
 	}
 	for _, tp := range strays {
-		m.o.Log.Warn().Stringer("partition", tp).Msg("removing a stray replica")
-		if err := m.o.Store.Delete(tp); err != nil {
-			m.o.Log.Error().Err(err).Stringer("partition", tp).Msg("can't remove a stray replica")
+		if err := m.o.Store.SetAside(tp); err != nil {
+			m.o.Log.Error().Err(err).Stringer("partition", tp).Msg("can't set a stray replica aside")
 		}
 	}
 }

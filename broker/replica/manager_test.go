@@ -3,6 +3,7 @@ package replica
 import (
 	"errors"
 	"math/rand/v2"
+	"path"
 	"strings"
 	"sync"
 	"syscall"
@@ -414,7 +415,7 @@ func TestRestartKeepsOffsets(t *testing.T) {
 	require.EqualValues(t, 3, a.FirstOffset)
 }
 
-func TestStraysAreRemovedByTheirTopicID(t *testing.T) {
+func TestStraysAreSetAsideByTheirTopicID(t *testing.T) {
 	fs := vfs.NewMem()
 	r := newRig(t, fs)
 	for _, name := range []string{"kept", "deleted", "recreated"} {
@@ -426,12 +427,43 @@ func TestStraysAreRemovedByTheirTopicID(t *testing.T) {
 	again := newRig(t, fs) // the image that it catches up with
 	again.apply(topicOf("kept", idOf("kept"), metadata.DirectoryUnassigned, 1)...)
 	again.apply(topicOf("recreated", idOf("anew"), metadata.DirectoryUnassigned, 2)...)
-	again.m.RemoveStrays()
+	again.m.SetAsideStrays()
 	var left []string
 	for tp := range again.store.All() {
 		left = append(left, tp.Topic)
 	}
 	require.Equal(t, []string{"kept"}, left)
+
+	// An operator finds their records, and the next start is not bothered by them, nor is a topic of one of the names.
+	require.NoError(t, again.store.Close())
+	last := newRig(t, fs)
+	last.apply(topicOf("kept", idOf("kept"), metadata.DirectoryUnassigned, 1)...)
+	last.apply(topicOf("deleted", idOf("again"), metadata.DirectoryUnassigned, 1)...)
+	last.m.SetAsideStrays()
+	last.store.RemoveDue()
+	p, err := last.m.Partition(protocol.TopicPartition{Topic: "deleted"})
+	require.NoError(t, err)
+	a, err := last.append(p, AcksAll)
+	require.NoError(t, err)
+	require.Zero(t, a.FirstOffset)
+	require.Equal(t, map[string]bool{"deleted": true, "recreated": true}, strays(t, fs, last.store))
+}
+
+// strays are the topics of which records were set aside.
+func strays(t *testing.T, fs vfs.FS, s *storage.Store) map[string]bool {
+	found := map[string]bool{}
+	for _, d := range s.Dirs() {
+		entries, err := fs.ReadDir(d.Path())
+		require.NoError(t, err)
+		for _, e := range entries {
+			if topic, rest, ok := strings.Cut(e.Name(), "-0."); ok && strings.HasSuffix(rest, "-stray") {
+				info, err := fs.Stat(path.Join(d.Path(), e.Name(), "00000000000000000000.log"))
+				require.NoError(t, err)
+				found[topic] = info.Size() > 0
+			}
+		}
+	}
+	return found
 }
 
 func TestOfflineDirectoryIsAStorageError(t *testing.T) {
