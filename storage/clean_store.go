@@ -35,14 +35,15 @@ func (w *cleanWorker) cleanOne(ctx context.Context) (cleaned bool) {
 	return cleaned
 }
 
-// compacted are the logs that no thread cleans and that can be cleaned, in no order.
+// compacted are the logs that no thread cleans and that can be cleaned, in no order. Those found at start are left alone
+// until their topic's settings are known: by the defaults of the broker records would go that must stay.
 func (s *Store) compacted() (list []*Log) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	s.cleanMu.Lock()
 	defer s.cleanMu.Unlock()
 	for _, l := range s.logs {
-		if l.cfg.Load().Compact && l.Err() == nil && !s.cleaning[l] && s.spoiled[l] == nil {
+		if l.cfg.Load().Compact && l.configured.Load() && l.Err() == nil && !s.cleaning[l] && s.spoiled[l] == nil {
 			list = append(list, l)
 		}
 	}

@@ -229,10 +229,10 @@ func (d *Dir) writeLogStart(tp protocol.TopicPartition, start int64) error {
 }
 
 // checkpointedStart is the log start, and whether it has to be written down: one that is the base of the first segment
-// follows from its name.
+// follows from its name, once a power cut cannot bring those before it back.
 func (l *Log) checkpointedStart() (int64, bool) {
 	start := l.logStart.Load()
-	return start, start > l.segments()[0].base
+	return start, start > l.segments()[0].base || l.dropped.Load() != l.droppedSynced.Load()
 }
 
 func (d *Dir) writeStartsHolding() error {

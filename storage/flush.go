@@ -17,6 +17,7 @@ type flushWork struct {
 	meta      bool
 	dir       bool
 	newDir    bool
+	dropped   int64
 }
 
 // segmentWork is what is not written or not durable of one segment.
@@ -72,6 +73,9 @@ func (l *Log) flushed(w *flushWork) {
 	}
 	l.recoveryPoint.Store(w.target)
 	l.lastFlushMs.Store(l.nowMs())
+	if l.droppedSynced.Swap(w.dropped) != w.dropped {
+		l.dir.startMoved()
+	}
 	l.dir.moved()
 }
 
@@ -116,7 +120,8 @@ func (d *Dir) flushTogether(logs []*Log, closing bool) error {
 }
 
 func (l *Log) collectLocked(closing bool) flushWork {
-	w := flushWork{target: l.logEnd.Load(), snapshots: l.pending, meta: l.metaDirty, dir: l.dirDirty || l.recovered, newDir: l.newDir || l.recovered}
+	w := flushWork{target: l.logEnd.Load(), snapshots: l.pending, meta: l.metaDirty, dir: l.dirDirty || l.recovered, newDir: l.newDir || l.recovered,
+		dropped: l.dropped.Load()}
 	l.pending, l.metaDirty, l.dirDirty, l.newDir, l.recovered = nil, false, false, false, false
 	if list, dirty := l.epochs.takeDirty(); dirty && l.made {
 		w.epochs = encodeEpochs(list)

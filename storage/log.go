@@ -54,8 +54,11 @@ type Log struct {
 	lastFlushMs   atomic.Int64 // broker time
 	list          atomic.Pointer[[]*segment]
 	failed        atomic.Pointer[error] // why nothing is served: damaged, closed
+	configured    atomic.Bool           // cfg is the topic's own: until then nothing is deleted or cleaned by it
 	shape         atomic.Int64          // rises when segments are cut or dropped: what a cleaning has read may be gone
 	noAborts      atomic.Bool           // no segment has an aborted transaction
+	dropped       atomic.Int64          // how often segments left the list at its beginning
+	droppedSynced atomic.Int64          // the count whose names have gone from the disk for good
 
 	epochs epochCache
 	txns   openTxns
@@ -184,6 +187,7 @@ func (l *Log) Config() LogConfig { return *l.cfg.Load() }
 
 // SetConfig changes the topic's settings; the next append sees them.
 func (l *Log) SetConfig(c LogConfig) {
+	defer l.configured.Store(true)
 	if *l.cfg.Load() != c {
 		l.cfg.Store(l.shared(c))
 	}

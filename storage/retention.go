@@ -134,6 +134,7 @@ func (l *Log) deleteFirstUnlock(n int) (int, error) {
 		list = l.segments()
 	}
 	l.shape.Add(1)
+	l.dropped.Add(1)
 	gone := list[:n]
 	l.setSegments(slices.Clone(list[n:]))
 	l.raiseStartLocked(list[n].base)
@@ -148,6 +149,7 @@ func (l *Log) deleteFirstUnlock(n int) (int, error) {
 	l.pending = slices.DeleteFunc(l.pending, func(p pendingSnapshot) bool { return p.offset < list[n].base })
 	l.retireSnapshots(snapshots)
 	l.retire(gone)
+	l.queueLocked(0)
 	err := l.trimEpochsLocked()
 	l.mu.Unlock()
 	if err != nil {

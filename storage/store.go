@@ -30,7 +30,7 @@ type Options struct {
 	Dirs          []string
 	NodeID        int32
 	ClusterID     string                       // "": accept any; otherwise a directory that is empty is formatted
-	DefaultConfig func(topic string) LogConfig // for logs found at start; nil: DefaultLogConfig
+	DefaultConfig func(topic string) LogConfig // for logs found at start, until Create or SetConfig; nil: DefaultLogConfig
 	BrokerEpoch   func() int64                 // written into the clean shutdown marker; nil: -1
 
 	FlushInterval            time.Duration // default 5 s
@@ -208,6 +208,7 @@ func (s *Store) Create(tp protocol.TopicPartition, topicID protocol.UUID, cfg Lo
 		return nil, fmt.Errorf("log dir %s is offline: %w", dir.path, storageErr(err))
 	}
 	l := s.newLog(tp, cfg, dir)
+	l.configured.Store(true)
 	if !topicID.IsZero() {
 		l.topicID.Store(&topicID)
 	}

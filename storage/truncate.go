@@ -31,8 +31,31 @@ func (l *Log) TruncateTo(offset int64) error {
 	if err := l.dir.lowerCleaned(l.tp, offset); err != nil {
 		return err
 	}
+	start := l.logStart.Load()
 	l.mu.Lock()
-	defer l.mu.Unlock()
+	below := l.segments()[0].base > offset
+	var err error
+	if !below {
+		err = l.truncateLocked(offset)
+	}
+	l.mu.Unlock()
+	switch {
+	case err != nil:
+		return err
+	case below:
+		return l.truncateFullyHolding(offset)
+	case l.logStart.Load() >= start:
+		return nil
+	}
+	// The start in the checkpoint would hide what comes between: it comes down as soon as the cut cannot be undone.
+	if err := l.flushHolding(false); err != nil {
+		return err
+	}
+	return l.dir.writeLogStarts()
+}
+
+// truncateLocked truncates to an offset at or above the base of the first segment.
+func (l *Log) truncateLocked(offset int64) error {
 	if err := l.usableLocked(); err != nil {
 		return err
 	}
@@ -40,10 +63,6 @@ func (l *Log) TruncateTo(offset int64) error {
 	if offset >= end {
 		l.epochs.truncateEnd(end)
 		return l.writeEpochsLocked()
-	}
-	if list := l.segments(); list[0].base > offset {
-		l.recoveryPoint.Store(0)
-		return l.startAtLocked(offset)
 	}
 	if err := l.warmLocked(); err != nil {
 		return err
@@ -170,6 +189,10 @@ func (l *Log) TruncateFullyAndStartAt(offset int64) error {
 	}
 	l.flushMu.Lock()
 	defer l.flushMu.Unlock()
+	return l.truncateFullyHolding(offset)
+}
+
+func (l *Log) truncateFullyHolding(offset int64) error {
 	if err := l.Err(); err != nil {
 		return err
 	}
@@ -204,6 +227,7 @@ func (l *Log) TruncateFullyAndStartAt(offset int64) error {
 // startAtLocked needs a recovery point of 0 in the checkpoint, so that a crash in the middle finds nothing missing.
 func (l *Log) startAtLocked(offset int64) error {
 	l.shape.Add(1)
+	l.dropped.Add(1)
 	old := slices.Clone(l.segments())
 	l.retireSnapshots(l.snapshots)
 	l.snapshots, l.pending = nil, nil

@@ -82,10 +82,11 @@ func (s *Store) flushOverdue() {
 	}
 }
 
-// DeleteOldSegments applies retention to every log and returns the number of segments deleted.
+// DeleteOldSegments applies retention to every log whose topic's settings are known and returns the number of segments
+// deleted.
 func (s *Store) DeleteOldSegments() (n int) {
 	for _, l := range s.All() {
-		if l.Err() != nil || s.beingCleaned(l) {
+		if l.Err() != nil || !l.configured.Load() || s.beingCleaned(l) {
 			continue
 		}
 		k, err := l.DeleteOldSegments()
