@@ -12,6 +12,7 @@ import (
 // logState is what the walk over a segment or a snapshot remembers from batch to batch.
 type logState struct {
 	metadata bool // values are metadata records
+	group    bool // records are those of the group coordinator
 	batches  int64
 	records  int64
 	missing  int64 // offsets that no record has, between the first and the last: compaction took them
@@ -27,6 +28,7 @@ type logState struct {
 func (d *dumper) log(s *source) {
 	st := logState{first: -1, next: -1, lastSeen: -1, firstControl: -1, lastControl: -1}
 	st.metadata = s.id.kind == snapshotFile || isMetadataLog(d.fs, s.path)
+	st.group = isGroupLog(s.path)
 	defer st.reader.Close()
 	end := d.batches(s, &st)
 	if s.id.kind == snapshotFile && d.findings == 0 && s.id.mark != "part" {

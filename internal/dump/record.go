@@ -53,6 +53,8 @@ func (d *dumper) record(b record.Batch, r *record.Record, pos int64, st *logStat
 		control = d.control(r, pos)
 	case st.metadata:
 		d.metadataValue(r, pos)
+	case st.group:
+		d.groupRecord(r, pos)
 	default:
 		d.bytes("key", r.Key)
 		d.bytes("value", r.Value)
