@@ -327,7 +327,9 @@ func TestDowngradeIsTriedAgain(t *testing.T) {
 	bad := func(req *kmsg.JoinGroupRequest) {
 		req.Protocols = append(req.Protocols, kmsg.JoinGroupRequestProtocol{Name: "x"})
 	}
-	patient := func(req *kmsg.JoinGroupRequest) { req.SessionTimeoutMillis, req.RebalanceTimeoutMillis = 300_000, 300_000 }
+	patient := func(req *kmsg.JoinGroupRequest) {
+		req.SessionTimeoutMillis, req.RebalanceTimeoutMillis = 300_000, 300_000
+	}
 	one := r.memberID(owning("a"), bad)
 	require.Zero(t, r.joined(r.join(one, owning("a"), bad, patient)).ErrorCode)
 	two := r.memberID(speaks("x"), owning("a"))
