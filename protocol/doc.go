@@ -5,8 +5,8 @@
 // broker/server and broker/peer call it for every frame; metadata and protocol/record build their
 // codecs on Reader and the Append functions; everybody uses UUID, TopicPartition and CodeOf.
 //
-// A request goes ParseRequestHeader, Admit, RequestCost (reserve that much), DecodeRequest; an answer
-// goes AppendResponse, or EncodeFetchHead when records are spliced in on the socket.
+// A request goes ParseRequestHeader, RequestCost (reserve that much), DecodeChecked; an answer goes
+// AppendResponse, or AppendFetchHead when records are spliced in on the socket.
 //
 // Invariants:
 //   - Nothing reaches a kmsg decoder before the walk has gone over it: lengths and counts fit in what

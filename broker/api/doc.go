@@ -11,11 +11,12 @@
 // writes null there. The image is taken once per request. A handler that waits calls Ctx.Park first.
 //
 // Goroutines and locks. Handlers run on the connections' goroutines. Dispatcher.Run is one more (run.go): it
-// creates topics that Metadata was asked for. Locks, all leaves: autoCreate.mu, metadataCache.mu, nodeCache.mu,
-// Images.mu, SharedRand.mu.
+// creates topics that Metadata was asked for. Requests of groups wait in package coordinator, on the connection's
+// goroutine. Locks: fetchSession.mu, before FetchSessions.mu and those of package replica; autoCreate.mu, metadataCache.mu,
+// nodeCache.mu, Images.mu, SharedRand.mu, all leaves.
 //
 // What it does not do: no authorization yet (every right is granted), no quotas, no metrics.
 //
-// KIPs: 4 (admin requests), 227, 516 (topic ids), 511, 584 (ApiVersions), 590 (forwarding), 919
+// KIPs: 4 (admin requests), 227 (fetch sessions), 516 (topic ids), 511, 584 (ApiVersions), 590 (forwarding), 919
 // (controllers), 966 (DescribeTopicPartitions), 714 (telemetry: answered, empty).
 package api

@@ -1,8 +1,7 @@
 // Package peer is the client side of the one wire: it sends requests to other nodes and waits for answers.
 //
-// Who calls it: the quorum's run loop through Transport, replica fetchers and the broker's own life
-// (registration, heartbeats) through small interfaces that they declare, package api for forwarding through
-// ControllerChannel.
+// Who calls it: the quorum's run loop through Transport; through ControllerChannel the broker's own life
+// (registration, heartbeats, directories), producer ids, and package api for forwarding.
 //
 // Invariants. One connection per address and lane; requests on it are pipelined and answers arrive in
 // order. A lane keeps what may wait long (Fetch, Envelope) from standing before what must not (votes,

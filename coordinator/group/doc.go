@@ -7,8 +7,10 @@
 // with the leadership.
 //
 // Where things are: state.go dispatches records and timers; group.go says what every kind of group can; classic*.go and
-// consumer*.go are the two kinds, a file per request or decision; offset*.go are the offsets; list.go, describe*.go and
-// delete.go look at groups; settings.go has every configuration key that is read here.
+// consumer*.go are the two kinds, a file per request or decision; offset*.go are the offsets; list.go, describe.go,
+// classic_view.go and consumer_describe.go look at groups, delete.go ends them. coordinator.go is what others call: it
+// finds the partition, refuses what needs no state, and waits for the shard's answer. snapshot.go and waits.go are for
+// tests and operators: what a group looks like and waits for.
 //
 // A consumer group's heartbeat goes through consumer_heartbeat.go (the request), consumer_join.go (whose it is),
 // consumer_subscription.go and consumer_regex.go (what it changes), consumer_target.go (who should have what) and

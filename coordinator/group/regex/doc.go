@@ -8,8 +8,8 @@
 //
 // A topic matches when the pattern matches the whole of its name.
 //
-// Who calls it: coordinator/group. Compile when a heartbeat brings a new pattern; Resolve in the background, as Kafka does,
-// because many topics and a bad pattern take their time.
+// Who calls it: coordinator/group (consumer_regex.go). Compile when a heartbeat brings a new pattern; Match later, topic by
+// topic in turns of bounded Cost, because many topics and a bad pattern take their time.
 //
 // Pure: no state, goroutines or locks. A Pattern may be used by many goroutines. It does not know authorizers: the caller
 // takes out topics that the member may not describe.
