@@ -92,13 +92,16 @@ func (b *Broker) bringUp(ctx context.Context) error {
 	if err := b.heart.await(ctx, running); err != nil {
 		return err
 	}
+	if err := b.imageShowsUs(ctx); err != nil {
+		return err
+	}
 	b.start(clientSide, "group coordinator", b.groups.Run)
 	b.start(clientSide, "group coordinator's high watermarks", b.groups.watch)
 	b.start(clientSide, "client listeners", b.clientServer.Run)
 	b.start(clientSide, "topics on demand", b.dispatcher.Run)
 	b.start(clientSide, "log directories", b.watchDirs)
 	b.start(clientSide, "directory assignments", b.assignDirs)
-	return b.imageShowsUs(ctx)
+	return nil
 }
 
 // controllerUp waits until a controller-only node has caught up with the quorum's leader.
@@ -106,7 +109,8 @@ func (b *Broker) controllerUp(ctx context.Context) error {
 	return waitFor(ctx, b.images, func(img *metadata.Image) bool { return img.Offset >= 0 })
 }
 
-// imageShowsUs waits until our own image has this broker unfenced, so that the first Metadata answer names it.
+// imageShowsUs waits until our own image has this broker unfenced and leading, so that the first Metadata answer says so:
+// connections wait at the bound port, and librdkafka's admin client takes a partition without a leader for lost.
 func (b *Broker) imageShowsUs(ctx context.Context) error {
 	return waitFor(ctx, b.images, func(img *metadata.Image) bool {
 		self := img.Brokers.Get(b.cfg.NodeID())

@@ -14,9 +14,12 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/goleak"
 
 	"github.com/dohle-io/dohle/broker"
+	"github.com/dohle-io/dohle/broker/peer"
+	"github.com/dohle-io/dohle/internal/clock"
 	"github.com/dohle-io/dohle/internal/memnet"
 	"github.com/dohle-io/dohle/internal/vfs"
 	"github.com/dohle-io/dohle/protocol"
@@ -156,6 +159,44 @@ func TestReadyTellsWhereTheNodeIs(t *testing.T) {
 		"listeners": {"OUT": ["127.0.0.1:19447"], "IN": ["127.0.0.1:19448"], "CONTROLLER": ["127.0.0.1:19449"]}, "log_dirs": ["/d1", "/d2"]}`, string(text))
 	require.Equal(t, "KafkaRaftServer nodeId=1", ready.Role())
 	require.Equal(t, []string{"CONTROLLER://127.0.0.1:19449", "IN://127.0.0.1:19448", "OUT://127.0.0.1:19447"}, ready.Where())
+}
+
+// A client that waits for the node while it starts is told at once who serves and who leads: some clients take a topic
+// without a leader for lost.
+func TestTheFirstAnswerNamesBrokersAndLeaders(t *testing.T) {
+	net, mem := memnet.New(), vfs.NewMem()
+	set := map[string]string{"listeners": "PLAINTEXT://127.0.0.1:19451,CONTROLLER://127.0.0.1:0"}
+	n, err := start(t, net, mem, set)
+	require.NoError(t, err)
+	_, err = n.createTopic("t", 1)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for range 50 {
+		require.NoError(t, n.stop())
+		first := make(chan *kmsg.MetadataResponse)
+		go func() {
+			defer close(first)
+			c := peer.New(peer.Options{Net: net, Clock: clock.Machine, Log: zerolog.Nop(), ClientID: "early"})
+			defer c.Close()
+			for ctx.Err() == nil {
+				req := kmsg.NewPtrMetadataRequest()
+				req.Topics = nil
+				if resp, err := c.Send(ctx, "127.0.0.1:19451", req); err == nil {
+					first <- resp.(*kmsg.MetadataResponse)
+					return
+				}
+				time.Sleep(20 * time.Microsecond) // nobody listens yet
+			}
+		}()
+		n, err = start(t, net, mem, set)
+		require.NoError(t, err)
+		got := <-first
+		require.NotNil(t, got)
+		require.Len(t, got.Brokers, 1)
+		require.Zero(t, got.Topics[0].Partitions[0].ErrorCode)
+		require.EqualValues(t, 1, got.Topics[0].Partitions[0].Leader)
+	}
 }
 
 func TestAControllerAloneServesNoClients(t *testing.T) {
