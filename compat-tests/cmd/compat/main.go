@@ -22,6 +22,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/dohle-io/dohle/compat-tests/generate"
@@ -38,6 +39,9 @@ func main() {
 	err := run(os.Args[1:])
 	switch {
 	case err == nil:
+	case node.Ended():
+		fmt.Fprintln(os.Stderr, "compat: ended by a signal before all was asked")
+		os.Exit(2)
 	case errors.Is(err, errDiffers):
 		fmt.Fprintln(os.Stderr, "compat:", err)
 		os.Exit(1)
@@ -77,7 +81,10 @@ func run(args []string) error {
 		return errors.New(say)
 	}
 	name, rest := args[0], args[1:]
-	if name == "kafka" && len(rest) > 0 {
+	if name == "kafka" {
+		if len(rest) == 0 || strings.HasPrefix(rest[0], "-") {
+			return errors.New("kafka: say kafka install or kafka start")
+		}
 		name, rest = name+" "+rest[0], rest[1:]
 	}
 	command := commands[name]
@@ -129,6 +136,9 @@ func run(args []string) error {
 }
 
 func (f *flags) load() ([]*scenario.Instance, *oracle.Rules, error) {
+	if _, err := os.Stat(f.scenarios); err != nil {
+		return nil, nil, fmt.Errorf("scenarios: %w: start compat in the folder compat-tests, or name that by -module", err)
+	}
 	list, err := scenario.Load(f.scenarios)
 	if err != nil {
 		return nil, nil, err
@@ -206,12 +216,19 @@ func (f *flags) conclude(r *oracle.Report, a, b string) error {
 		fmt.Printf("report: %s\n", filepath.Join(f.report, "report.html"))
 	}
 	if r.Scenarios == 0 {
-		return errors.New("no scenario was run")
+		return f.noScenario()
 	}
 	if err := r.Err(); err != nil {
 		return fmt.Errorf("%w: %w", errDiffers, err)
 	}
 	return nil
+}
+
+func (f *flags) noScenario() error {
+	if f.only == "" {
+		return errors.New("no scenario was run")
+	}
+	return fmt.Errorf("no scenario was run: none of %s has a name like %q; names are file/title, as in 'fetch/*'", f.scenarios, f.only)
 }
 
 func (f *flags) record(temp string) error {
@@ -229,7 +246,7 @@ func (f *flags) record(temp string) error {
 		return err
 	}
 	if len(g.Transcripts) == 0 {
-		return errors.New("no scenario was run")
+		return f.noScenario()
 	}
 	if f.only != "" { // keep the others
 		if old, err := oracle.LoadGolden(f.golden); err == nil {

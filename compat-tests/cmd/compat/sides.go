@@ -49,6 +49,9 @@ func (f *flags) side(letter, what, dir string) (*oracle.Side, func(), error) {
 	default:
 		s.Address, s.Controller, _ = strings.Cut(what, ",")
 		s.Name = s.Address
+		if strings.Contains(what, "/") {
+			return nil, nil, fmt.Errorf("side %s: %w", letter, noPath)
+		}
 		if !strings.Contains(s.Address, ":") {
 			return nil, nil, fmt.Errorf("side %s: %q is neither kafka, kafka:VERSION, dohle, kfake, a path, nor an address host:port", letter, what)
 		}
