@@ -26,7 +26,7 @@ func TestLogDirChangesHands(t *testing.T) {
 			kafkaTool(t, tools+"TopicCommand", "--bootstrap-server", n.bootstrap, "--create", "--topic", "settings", "--partitions", "3",
 				"--config", "retention.ms=3600000", "--config", "segment.bytes=2097152", "--config", "cleanup.policy=compact,delete")
 			for _, codec := range codecs {
-				output(t, "kcat", "-b", n.bootstrap, "-P", "-t", "text-"+codec, "-p", "0", "-z", codec, "-l", path)
+				output(t, "kcat", "-m", "60", "-b", n.bootstrap, "-P", "-t", "text-"+codec, "-p", "0", "-z", codec, "-l", path)
 			}
 			before := described(t, n)
 			n.stop(shutdownPatience)
@@ -37,7 +37,7 @@ func TestLogDirChangesHands(t *testing.T) {
 			}
 			for _, codec := range codecs {
 				readsBack(t, n, "text-"+codec, text)
-				output(t, "kcat", "-b", n.bootstrap, "-P", "-t", "text-"+codec, "-p", "0", "-z", codec, "-l", path)
+				output(t, "kcat", "-m", "60", "-b", n.bootstrap, "-P", "-t", "text-"+codec, "-p", "0", "-z", codec, "-l", path)
 			}
 			kafkaTool(t, tools+"TopicCommand", "--bootstrap-server", n.bootstrap, "--create", "--topic", "second")
 			before = described(t, n)
@@ -55,7 +55,7 @@ func TestLogDirChangesHands(t *testing.T) {
 }
 
 // shutdownPatience is for a JVM on a busy machine; ours stops in moments, which TestStopIsQuick measures.
-const shutdownPatience = 60e9
+const shutdownPatience = patience
 
 // described are the lines of all topics. The order of the lines, and that of the configs in one, is that of a hash map
 // in Apache Kafka.
@@ -87,7 +87,7 @@ func sortedConfigs(text string) string {
 
 func readsBack(t *testing.T, n *node, topic string, text []byte) {
 	t.Helper()
-	same(t, text, output(t, "kcat", "-b", n.bootstrap, "-C", "-t", topic, "-p", "0", "-o", "beginning", "-e", "-q"))
+	same(t, text, output(t, "kcat", "-m", "60", "-b", n.bootstrap, "-C", "-t", topic, "-p", "0", "-o", "beginning", "-e", "-q"))
 }
 
 // kafka-dump-log reads every kind of file that Dohle writes, without a complaint.
@@ -97,7 +97,7 @@ func TestKafkaDumpLogReadsOurFiles(t *testing.T) {
 	p := single(t, filepath.Join(dir, "data"), ports[0], ports[1]).with(props{"log.segment.bytes": "1048576", "log.index.interval.bytes": "4096"})
 	n := startDohle(t, dir, p, "-t", clusterID, "--standalone")
 	for _, codec := range codecs {
-		output(t, "kcat", "-b", n.bootstrap, "-P", "-t", "dump-"+codec, "-p", "0", "-z", codec, "-X", "enable.idempotence=true", "-l", path)
+		output(t, "kcat", "-m", "60", "-b", n.bootstrap, "-P", "-t", "dump-"+codec, "-p", "0", "-z", codec, "-X", "enable.idempotence=true", "-l", path)
 	}
 	n.stop(shutdownPatience)
 

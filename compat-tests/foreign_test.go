@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -23,7 +22,7 @@ func TestUnservedMetadataSurvives(t *testing.T) {
 	n := startKafka(t, dir, guarded, "-t", clusterID, "--standalone")
 	writeForeign(newRPC(t, n, 1))
 	var before string
-	eventually(t, 20*time.Second, "Apache Kafka shows what it was given", func() bool {
+	eventually(t, patience, "Apache Kafka shows what it was given", func() bool {
 		before = readForeign(newRPC(t, n, 1))
 		return strings.Count(before, "\n") == 5
 	})
@@ -34,7 +33,7 @@ func TestUnservedMetadataSurvives(t *testing.T) {
 	for i := range 40 {
 		r.create(fmt.Sprintf("topic-%d", i))
 	}
-	eventually(t, time.Minute, "a second snapshot", func() bool {
+	eventually(t, patience, "a second snapshot", func() bool {
 		list, _ := filepath.Glob(filepath.Join(dir, "data", "__cluster_metadata-0", "*.checkpoint"))
 		slices.Sort(list)
 		return len(list) > 0 && list[len(list)-1] > filepath.Join(dir, "data", "__cluster_metadata-0", "00000000000000000060")

@@ -356,7 +356,7 @@ func (f *faults) drained(w *writer) {
 	defer client.Close()
 	ends := endOffsets(f.t, f.t.Context(), client, faultTopic)
 	for _, g := range f.groups {
-		eventually(f.t, 30*time.Second, g.name+" has committed the ends", func() bool {
+		eventually(f.t, patience, g.name+" has committed the ends", func() bool {
 			offsets, err := committed(f.t.Context(), client, g.name)
 			if err != nil {
 				return false
@@ -378,7 +378,7 @@ func (g *faultGroup) end() {
 	for _, m := range g.members {
 		select {
 		case <-m.done:
-		case <-time.After(30 * time.Second):
+		case <-time.After(patience):
 			g.t.Errorf("%s: a member does not end", g.name)
 			m.signal(syscall.SIGKILL)
 			<-m.done
@@ -480,7 +480,7 @@ func (w *writer) pace(ctx context.Context, t *testing.T, bootstrap string) {
 		})
 		time.Sleep(3 * time.Millisecond)
 	}
-	flush, cancel := context.WithTimeout(context.Background(), time.Minute)
+	flush, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := client.Flush(flush); err != nil {
 		t.Error(err)

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // What a log.dir holds besides records changes hands with it: producers go on where they were and are answered from
@@ -143,7 +142,7 @@ func ownTopics(r rpc) []string {
 
 func awaitCheckpoint(t *testing.T, dir string, offset int64) {
 	t.Helper()
-	eventually(t, 20*time.Second, fmt.Sprintf("log-start-offset-checkpoint says %d", offset), func() bool {
+	eventually(t, patience, fmt.Sprintf("log-start-offset-checkpoint says %d", offset), func() bool {
 		text, err := os.ReadFile(filepath.Join(dir, "data", "log-start-offset-checkpoint"))
 		return err == nil && strings.Contains(string(text), fmt.Sprintf("trimmed 0 %d\n", offset))
 	})

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	stand "github.com/dohle-io/dohle/compat-tests/node"
 )
 
 // binary is the broker under test: bin/dohle of the checkout, or what DOHLE_BIN names.
@@ -184,9 +185,10 @@ func jvm(t *testing.T) []string {
 	return args
 }
 
+// jvmArgs begin every command line of Apache Kafka. What the machine itself warns of goes to stderr: stdout is compared.
 func jvmArgs() ([]string, error) {
 	cp, err := classpath()
-	return []string{"-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", cp}, err
+	return []string{"-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:+DisplayVMOutputToStderr", "-cp", cp}, err
 }
 
 // launch starts a process and returns once its output has shown marker.
@@ -210,8 +212,8 @@ func launch(t *testing.T, dir, marker, name string, args ...string) *node {
 	case <-n.log.seen:
 	case <-n.exited:
 		t.Fatalf("%s %s ended before it served:\n%s", name, strings.Join(args, " "), n.log.tail(40))
-	case <-time.After(60 * time.Second):
-		t.Fatalf("%s did not say %q in a minute:\n%s", name, marker, n.log.tail(40))
+	case <-time.After(patience):
+		t.Fatalf("%s did not say %q within %v:\n%s", name, marker, patience, n.log.tail(40))
 	}
 	return n
 }
@@ -281,7 +283,7 @@ func output(t *testing.T, name string, args ...string) string {
 
 func pipe(t *testing.T, stdin io.Reader, name string, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, name, args...)
@@ -302,6 +304,10 @@ func short(args []string) []string {
 	return list
 }
 
+// patience is how long a test waits for what must come, and comes at once on a machine that has nothing else to do: a
+// JVM that starts beside a build takes a minute.
+const patience = 3 * time.Minute
+
 // eventually waits until ok holds, looking ten times a second, and fails after a time in which it must have.
 func eventually(t *testing.T, within time.Duration, what string, ok func() bool) {
 	t.Helper()
@@ -319,16 +325,10 @@ func eventually(t *testing.T, within time.Duration, what string, ok func() bool)
 	}
 }
 
-// freePorts returns ports that nobody listened on a moment ago.
 func freePorts(t *testing.T, n int) []int {
 	t.Helper()
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		must(t, err)
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
+	ports, err := stand.FreePorts(n)
+	must(t, err)
 	return ports
 }
 

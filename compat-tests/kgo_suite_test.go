@@ -20,7 +20,7 @@ func TestFranzGroupSuite(t *testing.T) {
 		t.Run(fmt.Sprintf("chaos=%s", chaos), func(t *testing.T) {
 			dir, ports := t.TempDir(), freePorts(t, 2)
 			n := startDohle(t, dir, single(t, filepath.Join(dir, "data"), ports[0], ports[1]).with(props{"group.initial.rebalance.delay.ms": "0"}), "-t", clusterID, "--standalone")
-			cmd := exec.Command("go", "test", "-count", "1", "-timeout", "10m", "-v", "-run", "^(TestGroupETL|TestGroupSimple|Test848RegexBrokerResolves|TestUnknownGroupOffsetFetchPinned)$", "github.com/twmb/franz-go/pkg/kgo")
+			cmd := exec.Command("go", "test", "-count", "1", "-timeout", "20m", "-v", "-run", "^(TestGroupETL|TestGroupSimple|Test848RegexBrokerResolves|TestUnknownGroupOffsetFetchPinned)$", "github.com/twmb/franz-go/pkg/kgo")
 			cmd.Env = append(os.Environ(), "KGO_SEEDS="+n.bootstrap, "KGO_TEST_RF=1", "KGO_TEST_RECORDS="+records, "KGO_TEST_CHAOS="+chaos)
 			out, err := cmd.CombinedOutput()
 			for line := range strings.Lines(string(out)) {

@@ -78,7 +78,7 @@ type writer struct {
 func (w *writer) run(ctx context.Context, t *testing.T, bootstrap string) {
 	w.acked = map[string]int64{}
 	client, err := kgo.NewClient(append(w.opts, kgo.SeedBrokers(bootstrap), kgo.AllowAutoTopicCreation(),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(2*time.Millisecond), kgo.RecordRetries(1<<30))...)
+		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(2*time.Millisecond), kgo.RecordRetries(1<<30), kgo.UnknownTopicRetries(-1))...)
 	if err != nil {
 		t.Error(err)
 		return
@@ -99,7 +99,7 @@ func (w *writer) run(ctx context.Context, t *testing.T, bootstrap string) {
 			time.Sleep(time.Millisecond) // a bounded load: about 50,000 a second
 		}
 	}
-	flush, cancel := context.WithTimeout(context.Background(), time.Minute)
+	flush, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := client.Flush(flush); err != nil {
 		t.Errorf("%s: %v", w.topic, err)
@@ -108,7 +108,7 @@ func (w *writer) run(ctx context.Context, t *testing.T, bootstrap string) {
 
 func (w *writer) check(t *testing.T, bootstrap string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	client, err := kgo.NewClient(kgo.SeedBrokers(bootstrap), kgo.ConsumeTopics(w.topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	must(t, err)

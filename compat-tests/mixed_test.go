@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 )
 
 const clusterID = "mixed-cluster-id-00000"
@@ -75,7 +74,7 @@ func assignsDirectories(t *testing.T, n *node, controller, broker string) {
 	}
 	const partitions = 8 + 3 // with those of servesTopicOn
 	var last map[string]string
-	eventually(t, time.Minute, "the controller's log names the directory of each replica", func() bool {
+	eventually(t, patience, "the controller's log names the directory of each replica", func() bool {
 		dump := kafkaTool(t, tools+"DumpLogSegments", "--cluster-metadata-decoder", "--files", filepath.Join(controller, "data", "__cluster_metadata-0", "00000000000000000000.log"))
 		last = map[string]string{}
 		for _, m := range partitionRecord.FindAllStringSubmatch(dump, -1) {
@@ -137,8 +136,8 @@ func servesTopicOn(t *testing.T, n *node, id int) {
 	}
 	file := filepath.Join(t.TempDir(), "lines")
 	must(t, os.WriteFile(file, []byte(lines.String()), 0o600))
-	output(t, "kcat", "-b", n.bootstrap, "-P", "-t", "placed", "-p", "1", "-l", file)
-	if got := output(t, "kcat", "-b", n.bootstrap, "-C", "-t", "placed", "-p", "1", "-o", "beginning", "-e", "-q"); got != lines.String() {
+	output(t, "kcat", "-m", "60", "-b", n.bootstrap, "-P", "-t", "placed", "-p", "1", "-l", file)
+	if got := output(t, "kcat", "-m", "60", "-b", n.bootstrap, "-C", "-t", "placed", "-p", "1", "-o", "beginning", "-e", "-q"); got != lines.String() {
 		t.Fatalf("read %d bytes back, wrote %d", len(got), lines.Len())
 	}
 }
@@ -162,7 +161,8 @@ func TestObserversCatchUpFromSnapshots(t *testing.T) {
 			for r, i := newRPC(t, leader, 1), 0; i < 150; i++ {
 				r.create(fmt.Sprintf("filler-%d", i))
 			}
-			eventually(t, time.Minute, "the metadata log starts above zero", func() bool {
+			// Apache Kafka looks every minute for what its snapshots have made superfluous.
+			eventually(t, 2*patience, "the metadata log starts above zero", func() bool {
 				_, err := os.Stat(filepath.Join(dir, "data", "__cluster_metadata-0", "00000000000000000000.log"))
 				return os.IsNotExist(err)
 			})

@@ -31,7 +31,7 @@ func newRPC(t *testing.T, n *node, id int) rpc {
 // call fails the test when no answer comes; error codes in it are the caller's.
 func call[Resp kmsg.Response](r rpc, req kmsg.Request) Resp {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), 40*time.Second)
+	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
 	defer cancel()
 	resp, err := r.client.Broker(r.node).RetriableRequest(ctx, req)
 	must(r.t, err)
@@ -57,7 +57,7 @@ func (r rpc) create(name string, configs ...string) {
 // awaitLeader is for Apache Kafka, which answers clients before its image has caught up.
 func (r rpc) awaitLeader(topic string) {
 	r.t.Helper()
-	eventually(r.t, 20*time.Second, "the leader of "+topic+" answers", func() bool {
+	eventually(r.t, patience, "the leader of "+topic+" answers", func() bool {
 		_, code := r.offset(topic, -1)
 		return code == 0
 	})
@@ -88,7 +88,7 @@ func (r rpc) alter(topic string, configs ...string) {
 	req := kmsg.NewPtrIncrementalAlterConfigsRequest()
 	req.Resources = append(req.Resources, res)
 	must(r.t, kerr.ErrorForCode(call[*kmsg.IncrementalAlterConfigsResponse](r, req).Resources[0].ErrorCode))
-	eventually(r.t, 20*time.Second, "the configs of "+topic+" are seen", func() bool {
+	eventually(r.t, patience, "the configs of "+topic+" are seen", func() bool {
 		now := r.configs(topic)
 		for i := 0; i < len(configs); i += 2 {
 			if now[configs[i]] != configs[i+1] {
@@ -132,7 +132,7 @@ func (r rpc) producerID() (id int64, epoch int16) {
 	r.t.Helper()
 	req := kmsg.NewPtrInitProducerIDRequest()
 	req.ProducerID, req.ProducerEpoch = -1, -1
-	for range 100 {
+	for range int(patience / (50 * time.Millisecond)) {
 		got := call[*kmsg.InitProducerIDResponse](r, req)
 		if got.ErrorCode == kerr.CoordinatorLoadInProgress.Code { // Apache Kafka, while it fetches its first block
 			time.Sleep(50 * time.Millisecond)
@@ -141,7 +141,7 @@ func (r rpc) producerID() (id int64, epoch int16) {
 		must(r.t, kerr.ErrorForCode(got.ErrorCode))
 		return got.ProducerID, got.ProducerEpoch
 	}
-	r.t.Fatal("no producer id in five seconds")
+	r.t.Fatalf("no producer id within %v", patience)
 	return 0, 0
 }
 

@@ -23,7 +23,7 @@ func TestStreamsCountWords(t *testing.T) {
 	dir, ports := t.TempDir(), freePorts(t, 2)
 	p := single(t, filepath.Join(dir, "data"), ports[0], ports[1]).with(props{"num.partitions": "4", "group.initial.rebalance.delay.ms": "200"})
 	n := startDohle(t, dir, p, "-t", clusterID, "--standalone")
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
 	defer cancel()
 	client, err := kgo.NewClient(kgo.SeedBrokers(n.bootstrap), kgo.AllowAutoTopicCreation(), kgo.DefaultProduceTopic("lines"), kgo.UnknownTopicRetries(-1))
 	must(t, err)
@@ -104,19 +104,19 @@ func startStreams(t *testing.T, bootstrap, state string) *streamsApp {
 	case <-a.log.seen:
 	case <-a.done:
 		t.Fatal("the application ended before it ran")
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		t.Fatal("the application does not run")
 	}
 	return a
 }
 
-// end closes the application, which must leave within half a minute.
+// end closes the application, which must have committed and left when it does.
 func (a *streamsApp) end(t *testing.T) {
 	t.Helper()
 	a.stdin.Close()
 	select {
 	case <-a.done:
-	case <-time.After(40 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("the application does not end")
 	}
 	if !strings.Contains(a.log.String(), "closed true") || strings.Contains(a.log.String(), "state ERROR") {
@@ -130,12 +130,12 @@ func awaitCounts(t *testing.T, ctx context.Context, bootstrap string, want map[s
 	client, err := kgo.NewClient(kgo.SeedBrokers(bootstrap), kgo.ConsumeTopics("counts"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	must(t, err)
 	defer client.Close()
-	patience, cancel := context.WithTimeout(ctx, time.Minute)
+	limited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	got := map[string]int64{}
 	for !maps.Equal(got, want) {
-		fetches := client.PollFetches(patience)
-		if patience.Err() != nil {
+		fetches := client.PollFetches(limited)
+		if limited.Err() != nil {
 			t.Fatalf("counted %v, want %v", got, want)
 		}
 		fetches.EachRecord(func(r *kgo.Record) { got[string(r.Key)] = int64(big.BigEndian.Uint64(r.Value)) })

@@ -118,9 +118,9 @@ func TestKafkaToolsPrintTheSame(t *testing.T) {
 	for _, n := range []*node{kafka, dohle} {
 		kafkaTool(t, tools+"TopicCommand", "--bootstrap-server", n.bootstrap, "--create", "--topic", "lines", "--partitions", "2")
 		kafkaTool(t, tools+"TopicCommand", "--bootstrap-server", n.bootstrap, "--create", "--topic", "perf")
-		pipe(t, strings.NewReader("a line\n"), "kcat", "-b", n.bootstrap, "-P", "-t", "one-line", "-p", "0")
+		pipe(t, strings.NewReader("a line\n"), "kcat", "-m", "60", "-b", n.bootstrap, "-P", "-t", "one-line", "-p", "0")
 		for p := range 2 {
-			pipe(t, strings.NewReader(strings.Repeat("a line\n", 100)), "kcat", "-b", n.bootstrap, "-P", "-t", "lines", "-p", fmt.Sprint(p), "-X", "queue.buffering.max.ms=500")
+			pipe(t, strings.NewReader(strings.Repeat("a line\n", 100)), "kcat", "-m", "60", "-b", n.bootstrap, "-P", "-t", "lines", "-p", fmt.Sprint(p), "-X", "queue.buffering.max.ms=500")
 		}
 	}
 	both := toolPair{dir: dir, kafka: kafka, dohle: dohle, controllers: [2]int{ports[1], ports[3]}}
@@ -212,8 +212,8 @@ func runUntil(cmd *exec.Cmd, marker string) (string, error) {
 	var late error
 	select {
 	case <-log.seen:
-	case <-time.After(time.Minute):
-		late = fmt.Errorf("%q did not come in a minute", marker)
+	case <-time.After(patience):
+		late = fmt.Errorf("%q did not come within %v", marker, patience)
 	}
 	cmd.Process.Kill()
 	cmd.Wait()

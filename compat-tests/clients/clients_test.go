@@ -109,7 +109,7 @@ func (c client) run(t *testing.T, side string) (rows []result) {
 		names = append(names, s.name)
 	}
 	b := startBroker(t, side)
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	command := append(c.command(t), "--steps", strings.Join(names, ","), b.address, "orders")
 	program := exec.CommandContext(ctx, command[0], command[1:]...)

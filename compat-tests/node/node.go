@@ -2,7 +2,6 @@ package node
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -116,7 +115,7 @@ var own = []string{"process.roles", "node.id", "broker.id", "log.dir", "log.dirs
 // prepare writes the server.properties of each node; it returns what format must be told of the quorum.
 func (p Plan) prepare() ([]*Node, []string, error) {
 	count := max(p.Nodes, 1)
-	ports, err := freePorts(2 * count)
+	ports, err := FreePorts(2 * count)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -195,20 +194,6 @@ next:
 		lines = append(lines, line)
 	}
 	return lines, nil
-}
-
-// freePorts are ports that nobody listened on a moment ago.
-func freePorts(n int) ([]int, error) {
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
 }
 
 func isDir(path string) bool {

@@ -45,7 +45,7 @@ public class WordCount {
         end.setDaemon(true);
         end.start();
         failed.await();
-        System.out.println("closed " + streams.close(Duration.ofSeconds(30)));
+        System.out.println("closed " + streams.close(Duration.ofMinutes(2)));
         System.exit(0);
     }
 }
