@@ -44,7 +44,11 @@ func TestBadBatchesAreRefusedAsByKafka(t *testing.T) {
 		for _, version := range []int16{3, 7, 8, 11, 13} {
 			var answers [2]string
 			for s, side := range []*producerConn{ours, theirs} {
-				answers[s] = side.try(t, fmt.Sprintf("case-%d", i), c, version, now)
+				wait := patience
+				if side == theirs && c.differs != "" {
+					wait = 4 * time.Second // Apache Kafka never answers some of them
+				}
+				answers[s] = side.try(t, fmt.Sprintf("case-%d", i), c, version, now, wait)
 			}
 			asked++
 			got, want := answers[0], answers[1]
@@ -85,9 +89,9 @@ func (p *producerConn) dial(t *testing.T) {
 }
 
 // ask sends r and decodes the answer into resp; the error is what the sender saw instead.
-func (p *producerConn) ask(t *testing.T, r kmsg.Request, patience time.Duration) (kmsg.Response, error) {
+func (p *producerConn) ask(t *testing.T, r kmsg.Request, wait time.Duration) (kmsg.Response, error) {
 	t.Helper()
-	p.conn.SetDeadline(time.Now().Add(patience))
+	p.conn.SetDeadline(time.Now().Add(wait))
 	head := make([]byte, 8)
 	_, err := p.conn.Write(request(r))
 	if err == nil {
@@ -126,7 +130,7 @@ func (p *producerConn) create(t *testing.T, cases []batchCase) {
 		}
 		r.Topics = append(r.Topics, topic)
 	}
-	resp, err := p.ask(t, r, time.Minute)
+	resp, err := p.ask(t, r, patience)
 	must(t, err)
 	p.ids = map[string][16]byte{}
 	for _, topic := range resp.(*kmsg.CreateTopicsResponse).Topics {
@@ -135,13 +139,15 @@ func (p *producerConn) create(t *testing.T, cases []batchCase) {
 		}
 		p.ids[topic.Topic] = topic.TopicID
 	}
-	eventually(t, time.Minute, "the last topic can be asked for its end", func() bool {
-		return !strings.Contains(p.end(t, fmt.Sprintf("case-%d", len(cases)-1)), "error")
-	})
+	for i := range cases { // Apache Kafka makes them one after the other, in the order of a hash map
+		eventually(t, patience, fmt.Sprintf("topic %d can be asked for its end", i), func() bool {
+			return !strings.Contains(p.end(t, fmt.Sprintf("case-%d", i)), "error")
+		})
+	}
 }
 
 // try sends the good batches of c and then the bad one, and says in one line what came of it.
-func (p *producerConn) try(t *testing.T, topic string, c batchCase, version int16, now int64) string {
+func (p *producerConn) try(t *testing.T, topic string, c batchCase, version int16, now int64, wait time.Duration) string {
 	t.Helper()
 	produce := func(change func(*batch), null bool) string {
 		b := newBatch(now, 3)
@@ -153,7 +159,7 @@ func (p *producerConn) try(t *testing.T, topic string, c batchCase, version int1
 			b.pid += int64(version) // a producer of its own for every version
 		}
 		r := kmsg.NewPtrProduceRequest()
-		r.Version, r.Acks, r.TimeoutMillis = version, -1, 5000
+		r.Version, r.Acks, r.TimeoutMillis = version, -1, 30_000
 		rt := kmsg.NewProduceRequestTopic()
 		rt.Topic, rt.TopicID = topic, p.ids[topic]
 		rp := kmsg.NewProduceRequestTopicPartition()
@@ -162,7 +168,7 @@ func (p *producerConn) try(t *testing.T, topic string, c batchCase, version int1
 		}
 		rt.Partitions = append(rt.Partitions, rp)
 		r.Topics = append(r.Topics, rt)
-		resp, err := p.ask(t, r, 4*time.Second)
+		resp, err := p.ask(t, r, wait)
 		if err != nil {
 			return err.Error()
 		}
@@ -220,7 +226,7 @@ func (p *producerConn) end(t *testing.T, topic string) string {
 	rp.Timestamp = -1
 	rt.Partitions = append(rt.Partitions, rp)
 	r.Topics = append(r.Topics, rt)
-	resp, err := p.ask(t, r, 10*time.Second)
+	resp, err := p.ask(t, r, patience)
 	must(t, err)
 	answer := resp.(*kmsg.ListOffsetsResponse).Topics[0].Partitions[0]
 	if answer.ErrorCode != 0 {
