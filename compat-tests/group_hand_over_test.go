@@ -29,7 +29,7 @@ func TestGroupsChangeHands(t *testing.T) {
 			t.Run(way.name+" "+end, func(t *testing.T) {
 				dir, ports := t.TempDir(), freePorts(t, 2)
 				p := single(t, filepath.Join(dir, "data"), ports[0], ports[1]).with(props{"group.initial.rebalance.delay.ms": "100", "num.partitions": "3",
-					"group.min.session.timeout.ms": "3000", "group.consumer.min.session.timeout.ms": "3000", "group.consumer.session.timeout.ms": "3000",
+					"group.consumer.min.session.timeout.ms": "15000", "group.consumer.session.timeout.ms": "15000",
 					"group.consumer.min.heartbeat.interval.ms": "500", "group.consumer.heartbeat.interval.ms": "500"})
 				format := []string{"-t", clusterID, "--standalone"}
 				var before string
@@ -69,7 +69,7 @@ type groupHand struct {
 
 func (g *groupHand) connect() {
 	g.t.Helper()
-	ctx, cancel := context.WithTimeout(g.t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(g.t.Context(), 2*patience)
 	g.t.Cleanup(cancel)
 	g.ctx = ctx
 	names := kversion.Stable()
@@ -103,7 +103,7 @@ func (g *groupHand) produce() {
 // consume joins a group, reads what is new, commits and leaves; a static member goes without leaving.
 func (g *groupHand) consume(protocol string) {
 	g.t.Helper()
-	opts := []kgo.Opt{kgo.SeedBrokers(g.n.bootstrap), kgo.ConsumerGroup("handed-" + protocol), kgo.ConsumeTopics("handed"), kgo.DisableAutoCommit(), kgo.SessionTimeout(3 * time.Second), kgo.HeartbeatInterval(500 * time.Millisecond),
+	opts := []kgo.Opt{kgo.SeedBrokers(g.n.bootstrap), kgo.ConsumerGroup("handed-" + protocol), kgo.ConsumeTopics("handed"), kgo.DisableAutoCommit(), kgo.SessionTimeout(15 * time.Second), kgo.HeartbeatInterval(500 * time.Millisecond),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(200 * time.Millisecond)}
 	if strings.Contains(protocol, "static") {
 		opts = append(opts, kgo.InstanceID("the-one"))
@@ -166,7 +166,7 @@ func (g *groupHand) offsets() string {
 	var b strings.Builder
 	for _, name := range []string{"range", "cooperative", "consumer", "static", "static-consumer", "simple"} {
 		var resp *kmsg.OffsetFetchResponse
-		eventually(g.t, 30*time.Second, "offsets of "+name, func() bool {
+		eventually(g.t, patience, "offsets of "+name, func() bool {
 			req := kmsg.NewPtrOffsetFetchRequest()
 			group := kmsg.NewOffsetFetchRequestGroup()
 			group.Group = "handed-" + name

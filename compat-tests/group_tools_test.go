@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -78,8 +77,8 @@ func TestKafkaGroupToolsPrintTheSame(t *testing.T) {
 			regexp.MustCompile(`(?m)^.*"name":"(records_consumed|offsets_committed)".*\n`)}}, // how many at a time is chance
 		{tool: "VerifiableConsumer", args: "--bootstrap-server {B} --topic lines --group-id verified-848 --group-protocol consumer --max-messages 20 --reset-policy earliest", any: true, mask: []*regexp.Regexp{regexp.MustCompile(`"timestamp":\d+`),
 			regexp.MustCompile(`(?m)^.*"name":"(records_consumed|offsets_committed|partitions_assigned|partitions_revoked)".*\n`)}},
-		{tool: offsets, args: "--bootstrap-server {B} --topic lines --group console --from-beginning --max-messages 20", any: true},
-		{tool: offsets, args: "--bootstrap-server {B} --topic lines --group console-848 --consumer-property group.protocol=consumer --from-beginning --max-messages 20", any: true},
+		{tool: offsets, args: "--bootstrap-server {B} --topic lines --group console --consumer-property auto.commit.interval.ms=600000 --from-beginning --max-messages 20", any: true},
+		{tool: offsets, args: "--bootstrap-server {B} --topic lines --group console-848 --consumer-property group.protocol=consumer --consumer-property auto.commit.interval.ms=600000 --from-beginning --max-messages 20", any: true},
 		{tool: groups, args: "--bootstrap-server {B} --describe --group console --offsets", any: true, mask: members},
 		{tool: "ConfigCommand", args: "--bootstrap-server {B} --entity-type groups --entity-name consumer-live --alter --add-config consumer.session.timeout.ms=50000"},
 		{tool: "ConfigCommand", args: "--bootstrap-server {B} --entity-type groups --entity-name consumer-live --describe"},
@@ -95,7 +94,7 @@ func TestKafkaGroupToolsPrintTheSame(t *testing.T) {
 // prepareGroups writes records, and makes a live group and an abandoned one of each protocol.
 func prepareGroups(t *testing.T, n *node) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	client, err := kgo.NewClient(kgo.SeedBrokers(n.bootstrap), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	must(t, err)
@@ -103,7 +102,7 @@ func prepareGroups(t *testing.T, n *node) {
 	createTopics(t, ctx, client, "lines")
 	kafkaTool(t, tools+"TopicCommand", "--bootstrap-server", n.bootstrap, "--alter", "--topic", "lines", "--partitions", "2")
 	client.ForceMetadataRefresh()
-	eventually(t, 10*time.Second, "both partitions take records", func() bool {
+	eventually(t, patience, "both partitions take records", func() bool {
 		return client.ProduceSync(ctx, &kgo.Record{Topic: "lines", Partition: 1, Value: []byte("line 0")}).FirstErr() == nil
 	})
 	for i := range 19 {
