@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // kafka-metadata-shell opens the metadata log and a snapshot that Dohle wrote, and shows the same tree as for those of
@@ -33,7 +32,7 @@ func TestMetadataShellShowsTheSame(t *testing.T) {
 		r.remove("topic-19")
 		r.producerID()
 		var snapshots []string
-		eventually(t, 30*time.Second, "a snapshot is written", func() bool {
+		eventually(t, patience, "a snapshot is written", func() bool {
 			snapshots, _ = filepath.Glob(filepath.Join(metadata, "*.checkpoint"))
 			return len(snapshots) > 1
 		})
@@ -62,10 +61,11 @@ var shellMasks = []*regexp.Regexp{uuids, ports, endpoint, regexp.MustCompile(`(p
 var topicsByID = regexp.MustCompile(`(?s)topics:\n  byId:.*  byName:`)
 
 // shellTree prints the whole image. The shell runs its command beside its loading: it is asked again until it shows what
-// was written last.
+// was written late, and the same twice.
 func shellTree(t *testing.T, cp, file, last string) string {
 	t.Helper()
-	for range 15 {
+	seen := map[string]bool{}
+	for range 30 {
 		cmd := exec.Command("java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", cp, "org.apache.kafka.shell.MetadataShell", "--snapshot", file, "tree", "image")
 		out, err := cmd.Output()
 		must(t, err)
@@ -84,7 +84,10 @@ func shellTree(t *testing.T, cp, file, last string) string {
 				lines[i] = line[:open+1] + strings.Join(parts, ", ") + line[end:]
 			}
 		}
-		return strings.Join(lines, "\n")
+		if text = strings.Join(lines, "\n"); seen[text] {
+			return text
+		}
+		seen[text] = true
 	}
 	t.Fatalf("kafka-metadata-shell does not show %s of %s", last, file)
 	return ""
