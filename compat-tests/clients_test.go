@@ -47,8 +47,8 @@ func TestKcatRoundTrip(t *testing.T) {
 	for _, codec := range codecs {
 		t.Run(codec, func(t *testing.T) {
 			topic := "kcat-" + codec
-			output(t, "kcat", "-b", n.bootstrap, "-P", "-t", topic, "-p", "0", "-z", codec, "-l", path)
-			same(t, text, output(t, "kcat", "-b", n.bootstrap, "-C", "-t", topic, "-p", "0", "-o", "beginning", "-e", "-q"))
+			output(t, "kcat", "-m", "60", "-b", n.bootstrap, "-P", "-t", topic, "-p", "0", "-z", codec, "-l", path)
+			same(t, text, output(t, "kcat", "-m", "60", "-b", n.bootstrap, "-C", "-t", topic, "-p", "0", "-o", "beginning", "-e", "-q"))
 		})
 	}
 }
@@ -63,7 +63,7 @@ func TestConsoleToolsRoundTrip(t *testing.T) {
 			file, err := os.Open(path)
 			must(t, err)
 			defer file.Close()
-			pipe(t, file, "java", append(jvm(t), tools+"ConsoleProducer", "--bootstrap-server", n.bootstrap, "--topic", topic, "--compression-codec", codec)...)
+			pipe(t, file, "java", append(jvm(t), tools+"ConsoleProducer", "--bootstrap-server", n.bootstrap, "--topic", topic, "--compression-codec", codec, "--request-timeout-ms", "30000")...)
 			got := kafkaTool(t, tools+"consumer.ConsoleConsumer", "--bootstrap-server", n.bootstrap, "--topic", topic,
 				"--partition", "0", "--offset", "earliest", "--max-messages", fmt.Sprint(corpusLines()))
 			same(t, text, got)

@@ -18,11 +18,11 @@ func TestFranzGoRoundTrip(t *testing.T) {
 	for _, codec := range codecs {
 		t.Run(codec, func(t *testing.T) {
 			topic := "franz-" + codec
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			choice := map[string]kgo.CompressionCodec{"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(),
 				"snappy": kgo.SnappyCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression()}[codec]
-			producer, err := kgo.NewClient(kgo.SeedBrokers(n.bootstrap), kgo.AllowAutoTopicCreation(), kgo.ProducerBatchCompression(choice))
+			producer, err := kgo.NewClient(kgo.SeedBrokers(n.bootstrap), kgo.AllowAutoTopicCreation(), kgo.UnknownTopicRetries(-1), kgo.ProducerBatchCompression(choice))
 			must(t, err)
 			defer producer.Close()
 			failed := make(chan error, 1)
@@ -71,6 +71,7 @@ func TestSaramaRoundTrip(t *testing.T) {
 			c.Producer.Idempotent, c.Producer.RequiredAcks, c.Net.MaxOpenRequests = true, sarama.WaitForAll, 1
 			must(t, c.Producer.Compression.UnmarshalText([]byte(codec)))
 			c.Producer.Partitioner = sarama.NewManualPartitioner
+			c.Metadata.Retry.Max, c.Producer.Retry.Max = 100, 100 // of a quarter second: the topic is created by the first question
 			producer, err := sarama.NewAsyncProducer([]string{n.bootstrap}, c)
 			must(t, err)
 			lines := strings.SplitAfter(strings.TrimSuffix(string(text), "\n"), "\n")
@@ -94,13 +95,13 @@ func TestSaramaRoundTrip(t *testing.T) {
 			must(t, err)
 			defer p.Close()
 			var got bytes.Buffer
-			for deadline := time.After(2 * time.Minute); got.Len() < len(text); {
+			for deadline := time.After(patience); got.Len() < len(text); {
 				select {
 				case m := <-p.Messages():
 					got.Write(m.Value)
 					got.WriteByte('\n')
 				case <-deadline:
-					t.Fatalf("read %d of %d bytes in two minutes", got.Len(), len(text))
+					t.Fatalf("read %d of %d bytes within %v", got.Len(), len(text), patience)
 				}
 			}
 			same(t, text, got.String())

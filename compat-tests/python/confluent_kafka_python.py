@@ -27,7 +27,7 @@ if failed:
     sys.exit(f"{len(failed)} records were refused: {failed[0]}")
 
 consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "none", "enable.auto.commit": False})
-_, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=10)
+_, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=120)
 consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
 offset = -1
 while offset < end - 1:

@@ -10,8 +10,8 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
 records() { for ((i = $2; i < $3; i++)); do printf 'k%d\t%s-%02d %s\n' "$i" "$1" "$i" "$dohle"; done; }
-write() { records "$1" "$2" "$3" | timeout 40 kcat -b "$broker" -P -t "$topic-$1" -p 0 -z "$1" -K $'\t' -H codec="$1" -X retries=100; }
-offsets() { timeout 40 kcat -b "$broker" -C -t "$topic-$1" -p 0 -o "$2" -c "$3" -q -f '%o\n'; }
+write() { records "$1" "$2" "$3" | timeout 60 kcat -m 40 -b "$broker" -P -t "$topic-$1" -p 0 -z "$1" -K $'\t' -H codec="$1" -X retries=100; }
+offsets() { timeout 60 kcat -m 40 -b "$broker" -C -t "$topic-$1" -p 0 -o "$2" -c "$3" -q -f '%o\n'; }
 span() { awk 'NR==1{f=$1} {l=$1} END{print f ".." l}'; }
 
 produce() {
@@ -22,13 +22,13 @@ produce() {
 }
 
 consume() {
-  timeout 40 kcat -b "$broker" -C -t "$topic-$1" -p 0 -o beginning -e -q -f '%o\t%k\t%s\t%h\n' >"$scratch/read" || return
+  timeout 60 kcat -m 40 -b "$broker" -C -t "$topic-$1" -p 0 -o beginning -e -q -f '%o\t%k\t%s\t%h\n' >"$scratch/read" || return
   echo "$(wc -l <"$scratch/read") records, sha256 $(sha256sum <"$scratch/read" | cut -c1-8)"
 }
 
 # The first member reads 30 records, the second what is left: all of them once.
 group() {
-  local member=(timeout 60 kcat -b "$broker" -X auto.offset.reset=earliest -q -f '%t %o\n' -G "$topic-group") topics=()
+  local member=(timeout 60 kcat -m 40 -b "$broker" -X auto.offset.reset=earliest -q -f '%t %o\n' -G "$topic-group") topics=()
   for c in none gzip snappy lz4 zstd; do topics+=("$topic-$c"); done
   "${member[@]}" -c 30 "${topics[@]}" >"$scratch/first" 2>"$scratch/err" || { cat "$scratch/err" >&2; return 1; }
   "${member[@]}" -c 70 "${topics[@]}" >"$scratch/second" 2>"$scratch/err" || { cat "$scratch/err" >&2; return 1; }
@@ -39,12 +39,12 @@ group() {
 
 step() {
   case $1 in
-    connect) kcat -b "$broker" -L | awk '/ brokers:/{print $1 " broker"}' ;;
-    describe-cluster) kcat -b "$broker" -L -J | python3 -c 'import json,sys; m=json.load(sys.stdin); print("brokers %d, controller %d" % (m["brokers"][0]["id"], m["controllerid"]))' ;;
-    list-topics) kcat -b "$broker" -L | grep -q "\"$topic-none\"" && echo "in the list" ;;
+    connect) kcat -m 40 -b "$broker" -L | awk '/ brokers:/{print $1 " broker"}' ;;
+    describe-cluster) kcat -m 40 -b "$broker" -L -J | python3 -c 'import json,sys; m=json.load(sys.stdin); print("brokers %d, controller %d" % (m["brokers"][0]["id"], m["controllerid"]))' ;;
+    list-topics) kcat -m 40 -b "$broker" -L | grep -q "\"$topic-none\"" && echo "in the list" ;;
     produce-*) produce "${1#produce-}" ;;
     consume-*) consume "${1#consume-}" ;;
-    timestamp) timeout 40 kcat -b "$broker" -C -t "$topic-none" -p 0 -o "s@$(cat "$scratch/middle")" -c 1 -q -f 'offset %o, key %k\n' ;;
+    timestamp) timeout 60 kcat -m 40 -b "$broker" -C -t "$topic-none" -p 0 -o "s@$(cat "$scratch/middle")" -c 1 -q -f 'offset %o, key %k\n' ;;
     group) group ;;
     *) echo "not in this client"; return 1 ;;
   esac
