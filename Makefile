@@ -32,7 +32,7 @@ lint: ## golangci-lint, gofmt, and go vet
 compat: build compat-tests/kafka/classpath.txt ## Apache Kafka and Dohle asked the same; stock clients and Kafka's tools (RUN=Test…, LONG=1, SEED=n)
 	$(if $(RUN),,$(KAFKA) $(GO) test -count 1 -run 'Kafka|Generated|Current' ./controller/quorum ./internal/gen/messages)
 	$(if $(RUN),,$(COMPAT) run -a kafka -b dohle -generate 10000 -seed $(or $(SEED),1) -report report)
-	cd compat-tests && COMPAT_PAIR=$(if $(LONG),10000,2000) $(GO) test -count 1 -timeout $(if $(LONG),90m,30m) $(if $(RUN),-run $(RUN)) -v ./... 2>&1 | grep --line-buffered -v "^=== "; exit $${PIPESTATUS[0]}
+	cd compat-tests && COMPAT_PAIR=$(if $(LONG),10000,2000) $(GO) test -count 1 -timeout $(if $(LONG),90m,60m) $(if $(RUN),-run $(RUN)) -v ./... 2>&1 | grep --line-buffered -v "^=== "; exit $${PIPESTATUS[0]}
 
 kafka: ## bring Apache Kafka and make compat-tests/kafka/bin with its shell tools
 	$(COMPAT) kafka install

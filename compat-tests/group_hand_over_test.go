@@ -29,7 +29,7 @@ func TestGroupsChangeHands(t *testing.T) {
 			t.Run(way.name+" "+end, func(t *testing.T) {
 				dir, ports := t.TempDir(), freePorts(t, 2)
 				p := single(t, filepath.Join(dir, "data"), ports[0], ports[1]).with(props{"group.initial.rebalance.delay.ms": "100", "num.partitions": "3",
-					"group.consumer.min.session.timeout.ms": "15000", "group.consumer.session.timeout.ms": "15000",
+					"group.consumer.min.session.timeout.ms": "6000", "group.consumer.session.timeout.ms": "6000", // the successor of a static member waits so long
 					"group.consumer.min.heartbeat.interval.ms": "500", "group.consumer.heartbeat.interval.ms": "500"})
 				format := []string{"-t", clusterID, "--standalone"}
 				var before string
@@ -103,7 +103,7 @@ func (g *groupHand) produce() {
 // consume joins a group, reads what is new, commits and leaves; a static member goes without leaving.
 func (g *groupHand) consume(protocol string) {
 	g.t.Helper()
-	opts := []kgo.Opt{kgo.SeedBrokers(g.n.bootstrap), kgo.ConsumerGroup("handed-" + protocol), kgo.ConsumeTopics("handed"), kgo.DisableAutoCommit(), kgo.SessionTimeout(15 * time.Second), kgo.HeartbeatInterval(500 * time.Millisecond),
+	opts := []kgo.Opt{kgo.SeedBrokers(g.n.bootstrap), kgo.ConsumerGroup("handed-" + protocol), kgo.ConsumeTopics("handed"), kgo.DisableAutoCommit(), kgo.HeartbeatInterval(500 * time.Millisecond),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(200 * time.Millisecond)}
 	if strings.Contains(protocol, "static") {
 		opts = append(opts, kgo.InstanceID("the-one"))
