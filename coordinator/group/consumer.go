@@ -157,8 +157,18 @@ func (g *consumerGroup) put(m *consumerMember) {
 	g.release(old)
 	g.own(m.assigned, m.epoch)
 	g.own(m.revoking, m.epoch)
+	if old != nil && !equalText(old.instance, m.instance) {
+		g.forgetInstance(old)
+	}
 	if m.instance != nil {
 		g.instances[*m.instance] = m.id
+	}
+}
+
+// forgetInstance takes an instance id from a member, unless somebody else has it by now.
+func (g *consumerGroup) forgetInstance(m *consumerMember) {
+	if m.instance != nil && g.instances[*m.instance] == m.id {
+		delete(g.instances, *m.instance)
 	}
 }
 
@@ -172,9 +182,7 @@ func (g *consumerGroup) remove(id string) {
 	delete(g.deadlines, id)
 	g.count(old, -1)
 	g.release(old)
-	if old.instance != nil && g.instances[*old.instance] == id {
-		delete(g.instances, *old.instance)
-	}
+	g.forgetInstance(old)
 }
 
 // count adds a member to what is counted over members, or takes it away.

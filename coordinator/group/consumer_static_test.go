@@ -110,3 +110,22 @@ func TestStaticConsumerChangesItsSubscriptionWhenItComesBack(t *testing.T) {
 	require.Equal(t, "b0 b1", again.holds())
 	require.Len(t, r.state.consumer("g").members, 1)
 }
+
+// A member that joins again under another instance id gives the first one back.
+func TestStaticConsumerChangesItsInstance(t *testing.T) {
+	r := newConsumerRig(t, nil)
+	m := r.consumer("g", "m1", "a")
+	m.instance = new("i")
+	m.beat()
+	m.epoch, m.instance = 0, new("j")
+	m.beat()
+	require.Equal(t, map[string]string{"j": "m1"}, r.state.consumer("g").instances)
+	other := r.consumer("g", "m2", "a")
+	other.instance = new("i")
+	r.advance(2 * time.Second)
+	r.settle848(m, other)
+	require.Len(t, other.has, 2)
+	require.Equal(t, r.state.hard(), r.compacted(len(r.log), true).hard())
+	m.leave()
+	require.Equal(t, map[string]string{"i": "m2"}, r.state.consumer("g").instances)
+}
