@@ -66,7 +66,7 @@ func (s *State) classicJoinsConsumer(t coordinator.Turn, by Caller, req *kmsg.Jo
 	if req.InstanceID != nil {
 		m.instance = req.InstanceID
 	}
-	if rack := nonEmpty(sub.Rack); rack != nil {
+	if rack := nonEmpty(sub.rack); rack != nil {
 		m.rack = rack
 	}
 	rebalanceMs := req.RebalanceTimeoutMillis
@@ -76,7 +76,7 @@ func (s *State) classicJoinsConsumer(t coordinator.Turn, by Caller, req *kmsg.Jo
 	if rebalanceMs != -1 {
 		m.rebalanceMs = rebalanceMs
 	}
-	m.topics, m.regex, m.client, m.host = distinctTopics(sub.Topics), new(string), by.ClientID, by.Host
+	m.topics, m.regex, m.client, m.host = distinctTopics(sub.topics), new(string), by.ClientID, by.Host
 	m.classic = &record.ConsumerGroupMemberMetadataValueClassicMemberMetadata{SessionTimeoutMs: req.SessionTimeoutMillis}
 	for _, p := range req.Protocols {
 		m.classic.SupportedProtocols = append(m.classic.SupportedProtocols, record.ConsumerGroupMemberMetadataValueClassicProtocol{Name: p.Name, Metadata: bytes.Clone(p.Metadata)})
@@ -89,7 +89,7 @@ func (s *State) classicJoinsConsumer(t coordinator.Turn, by Caller, req *kmsg.Jo
 	}
 	bump := namesChanged || pattern != patternSame
 	epoch, isMixed := d.subscribe(old, &m, bump)
-	steps := reconciliation{subscriptionChanged: bump, owned: s.ownedByNames(sub.OwnedPartitions), ownedKnown: true}
+	steps := reconciliation{subscriptionChanged: bump, owned: s.ownedByNames(sub.owned), ownedKnown: true}
 	after := &m
 	switch {
 	case !downgrade:
@@ -129,16 +129,6 @@ func (g *consumerGroup) supportsClassic(kind string, protocols []kmsg.JoinGroupR
 	return kind == consumerProtocolType && slices.ContainsFunc(protocols, func(p kmsg.JoinGroupRequestProtocol) bool {
 		return g.protocols[p.Name] == g.classics
 	})
-}
-
-func (s *State) ownedByNames(list []kmsg.ConsumerMemberMetadataOwnedPartition) []kmsg.ConsumerGroupHeartbeatRequestTopic {
-	var owned []kmsg.ConsumerGroupHeartbeatRequestTopic
-	for _, t := range list {
-		if topic := s.image.Topics.ByName(t.Topic); topic != nil {
-			owned = append(owned, kmsg.ConsumerGroupHeartbeatRequestTopic{TopicID: topic.ID, Partitions: t.Partitions})
-		}
-	}
-	return owned
 }
 
 // classicMemberOf is the classic member that a request names.

@@ -5,13 +5,11 @@ import (
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/dohle-io/dohle/config"
 	"github.com/dohle-io/dohle/coordinator"
 	"github.com/dohle-io/dohle/coordinator/group/assign"
 	"github.com/dohle-io/dohle/coordinator/group/record"
-	"github.com/dohle-io/dohle/protocol"
 )
 
 // Groups change their kind while they are in use (KIP-848): a classic group becomes a consumer group when the first member
@@ -54,18 +52,18 @@ func (d *consumerDecision) upgrade(have Group) error {
 			if err != nil {
 				return refuse("the embedded consumer protocol is malformed")
 			}
-			if len(a.UserData) > 0 {
+			if a.hasUserData {
 				return refuse("an unsupported custom assignor is in use. Please refer to the documentation or switch to a default assignor before re-attempting the upgrade")
 			}
-			has = d.s.assignmentByNames(a.Topics)
+			has = d.s.assignmentByNames(a.topics)
 		}
 		sub, err := readSubscription(m.metadata(round.protocol))
 		if err != nil {
 			return refuse("the embedded consumer protocol is malformed")
 		}
 		c := newConsumerMember(m.id)
-		c.epoch, c.previous, c.instance, c.rack = round.generation, round.generation, m.instance, nonEmpty(sub.Rack)
-		c.rebalanceMs, c.client, c.host, c.topics = m.rebalanceMillis, m.clientID, m.host, distinctTopics(sub.Topics)
+		c.epoch, c.previous, c.instance, c.rack = round.generation, round.generation, m.instance, nonEmpty(sub.rack)
+		c.rebalanceMs, c.client, c.host, c.topics = m.rebalanceMillis, m.clientID, m.host, distinctTopics(sub.topics)
 		c.assigned = withEpoch(has, round.generation)
 		c.classic = &record.ConsumerGroupMemberMetadataValueClassicMemberMetadata{SessionTimeoutMs: m.sessionMillis}
 		for _, p := range m.protocols {
@@ -185,73 +183,4 @@ func (d *consumerDecision) downgrade(leaving []*consumerMember, joining *consume
 	}})
 	s.logger().Info().Str("group", g.id).Int("members", len(round.members)).Msg("the consumer group becomes a classic group")
 	return nil
-}
-
-// The embedded protocol of consumers: what classic members say about themselves, and what they are told.
-
-func readSubscription(b []byte) (*kmsg.ConsumerMemberMetadata, error) {
-	v := new(kmsg.ConsumerMemberMetadata)
-	if !boundedSubscription(b) {
-		return nil, kerr.UnknownServerError
-	}
-	if err := v.ReadFrom(b); err != nil || v.Version < 0 {
-		return nil, kerr.UnknownServerError
-	}
-	return v, nil
-}
-
-// boundedSubscription says whether the lists of a subscription are there, and no longer than those of requests and records
-// may be: what is longer could be written, and then not be read again.
-func boundedSubscription(b []byte) bool {
-	r := protocol.NewReader(b)
-	version := r.Int16()
-	for n := r.Count(false, false, 2); n > 0 && r.Err() == nil; n-- {
-		r.Span(int(r.Int16())) // topic
-	}
-	r.Span(int(max(r.Int32(), 0))) // user data
-	if version >= 1 {
-		r.Count(false, true, 6) // owned partitions
-	}
-	return r.Err() == nil
-}
-
-func readAssignment(b []byte) (*kmsg.ConsumerMemberAssignment, error) {
-	v := new(kmsg.ConsumerMemberAssignment)
-	if err := v.ReadFrom(b); err != nil || v.Version < 0 {
-		return nil, kerr.UnknownServerError
-	}
-	return v, nil
-}
-
-// embeddedVersions are those of the embedded protocol that there are: a client of a later one is answered in the last.
-const embeddedVersions = 3
-
-// assignmentFor is an assignment in the version that a member's metadata has.
-func (s *State) assignmentFor(a assign.Assignment, metadata []byte) []byte {
-	r := protocol.NewReader(metadata)
-	v := &kmsg.ConsumerMemberAssignment{Version: min(max(r.Int16(), 0), embeddedVersions)}
-	for _, t := range a {
-		if topic := s.image.Topics.ByID(t.Topic); topic != nil {
-			v.Topics = append(v.Topics, kmsg.ConsumerMemberAssignmentTopic{Topic: topic.Name, Partitions: t.Partitions})
-		}
-	}
-	return v.AppendTo(nil)
-}
-
-// assignmentByNames is the partitions of topics that exist.
-func (s *State) assignmentByNames(topics []kmsg.ConsumerMemberAssignmentTopic) assign.Assignment {
-	var list []record.ConsumerGroupTargetAssignmentMemberValueTopicPartition
-	for _, t := range topics {
-		if topic := s.image.Topics.ByName(t.Topic); topic != nil {
-			list = append(list, record.ConsumerGroupTargetAssignmentMemberValueTopicPartition{TopicId: topic.ID, Partitions: t.Partitions})
-		}
-	}
-	return assignmentByRecord(list)
-}
-
-func nonEmpty(s *string) *string {
-	if s == nil || *s == "" {
-		return nil
-	}
-	return s
 }
