@@ -106,7 +106,7 @@ func (p *cleanPass) readKeys(f *cleanFilter) error {
 		seg := list[i]
 		pos := int64(0)
 		if from > seg.base {
-			if pos, err = seg.floorOffset(from); err != nil {
+			if pos, err = seg.startAt(from); err != nil {
 				return p.failed(err)
 			}
 		}

@@ -42,3 +42,8 @@ func asCorrupt(err error) (*CorruptError, bool) {
 	var c *CorruptError
 	return c, errors.As(err, &c)
 }
+
+func isCorrupt(err error) bool {
+	_, ok := asCorrupt(err)
+	return ok
+}

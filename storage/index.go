@@ -137,35 +137,55 @@ func (e entries) at(i int) (out [timeEntrySize]byte, err error) {
 	return out, err
 }
 
-// floorOffset is the position of the last entry whose offset is at most target; 0 without one.
-func (e entries) floorOffset(base, target int64) (pos int64, err error) {
+// offsetIndexEntry is an entry of an offset index: the batch that ends with offset starts at pos. Without one the start of the
+// segment, with offset -1. What it says is only believed when the batch says so too, see segment.walk.
+type offsetIndexEntry struct{ offset, pos int64 }
+
+// timeIndexEntry is an entry of a time index. Without one it is (-1, base).
+type timeIndexEntry struct{ timestamp, offset int64 }
+
+// floorOffset is the last entry whose offset is at most target.
+func (e entries) floorOffset(base, target int64) (offsetIndexEntry, error) {
 	i, err := e.search(func(b []byte) bool { return base+int64(binary.BigEndian.Uint32(b)) > target })
-	if err != nil || i == 0 {
-		return 0, err
+	if err != nil {
+		return offsetIndexEntry{-1, 0}, err
 	}
-	b, err := e.at(i - 1)
-	return int64(binary.BigEndian.Uint32(b[4:])), err
+	return e.offsetAt(base, i-1)
 }
 
-// floorPosition is the position of the last entry whose position is at most limit; 0 without one.
-func (e entries) floorPosition(limit int64) (pos int64, err error) {
+// floorPosition is the last entry whose position is at most limit.
+func (e entries) floorPosition(base, limit int64) (offsetIndexEntry, error) {
 	i, err := e.search(func(b []byte) bool { return int64(binary.BigEndian.Uint32(b[4:])) > limit })
-	if err != nil || i == 0 {
-		return 0, err
+	if err != nil {
+		return offsetIndexEntry{-1, 0}, err
 	}
-	b, err := e.at(i - 1)
-	return int64(binary.BigEndian.Uint32(b[4:])), err
+	return e.offsetAt(base, i-1)
 }
 
-// floorTime is the offset of the last time entry whose timestamp is below target; base without one. Batches after
-// it are the first that can hold a record with at least that timestamp.
-func (e entries) floorTime(base, target int64) (offset int64, err error) {
-	i, err := e.search(func(b []byte) bool { return int64(binary.BigEndian.Uint64(b)) >= target })
-	if err != nil || i == 0 {
-		return base, err
+func (e entries) offsetAt(base int64, i int) (offsetIndexEntry, error) {
+	if i < 0 {
+		return offsetIndexEntry{-1, 0}, nil
 	}
-	b, err := e.at(i - 1)
-	return base + int64(binary.BigEndian.Uint32(b[8:])), err
+	b, err := e.at(i)
+	return offsetIndexEntry{base + int64(binary.BigEndian.Uint32(b[:])), int64(binary.BigEndian.Uint32(b[4:]))}, err
+}
+
+// floorTime is the last time entry whose timestamp is below target. Batches after its offset are the first that can hold
+// a record with at least that timestamp.
+func (e entries) floorTime(base, target int64) (timeIndexEntry, error) {
+	i, err := e.search(func(b []byte) bool { return int64(binary.BigEndian.Uint64(b)) >= target })
+	if err != nil {
+		return timeIndexEntry{-1, base}, err
+	}
+	return e.timeAt(base, i-1)
+}
+
+func (e entries) timeAt(base int64, i int) (timeIndexEntry, error) {
+	if i < 0 {
+		return timeIndexEntry{-1, base}, nil
+	}
+	b, err := e.at(i)
+	return timeIndexEntry{beInt64(b[:]), base + int64(beUint32(b[8:]))}, err
 }
 
 // scratchSize covers a window of a batch scan and a block of an index search.

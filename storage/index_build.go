@@ -3,31 +3,119 @@ package storage
 import (
 	"fmt"
 
+	"github.com/dohle-io/dohle/internal/vfs"
 	"github.com/dohle-io/dohle/protocol/record"
 )
 
-func (seg *segment) floorOffset(target int64) (pos int64, err error) {
+func (seg *segment) floorOffset(target int64) (at offsetIndexEntry, err error) {
 	err = seg.withEntries(false, func(e entries) error {
-		pos, err = e.floorOffset(seg.base, target)
+		at, err = e.floorOffset(seg.base, target)
 		return err
 	})
+	return at, err
+}
+
+func (seg *segment) floorPosition(limit int64) (at offsetIndexEntry, err error) {
+	err = seg.withEntries(false, func(e entries) error {
+		at, err = e.floorPosition(seg.base, limit)
+		return err
+	})
+	return at, err
+}
+
+// floorTime is the offset from which on a record with at least the timestamp target can be.
+func (seg *segment) floorTime(target int64) (int64, error) {
+	var at timeIndexEntry
+	err := seg.withEntries(true, func(e entries) (err error) {
+		at, err = e.floorTime(seg.base, target)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	if ok, err := seg.proves(at); !ok || err != nil {
+		return seg.base, err
+	}
+	return at.offset, nil
+}
+
+// walk is headers from an index entry on. The batch there must be the one that the entry names: an index file of
+// something else, or with a damaged entry, would hide records. If it is not, the walk begins at the start of the segment,
+// and a sealed segment gets a new index.
+func (seg *segment) walk(f vfs.File, at offsetIndexEntry, limit int64, visit func(h record.Batch, pos int64) bool) (int64, error) {
+	if at.offset < 0 {
+		return headers(seg.logName(), f, 0, limit, visit)
+	}
+	first, wrong := true, at.pos >= limit
+	if wrong && seg.inMemory() {
+		return limit, nil // appended after the caller looked at the size
+	}
+	if !wrong {
+		pos, err := headers(seg.logName(), f, at.pos, limit, func(h record.Batch, pos int64) bool {
+			if first && h.LastOffset() != at.offset {
+				wrong = true
+				return false
+			}
+			first = false
+			return visit(h, pos)
+		})
+		if !wrong && !(first && isCorrupt(err)) {
+			return pos, err
+		}
+	}
+	seg.log.logger.Warn().Str("partition", seg.log.name).Int64("segment", seg.base).Int64("offset", at.offset).Int64("position", at.pos).
+		Msg("an index entry does not lead to its batch, the index is not believed")
+	if !seg.inMemory() {
+		if err := seg.rebuild(); err != nil {
+			return 0, err
+		}
+	}
+	return headers(seg.logName(), f, 0, limit, visit)
+}
+
+// startAt is the position of a batch at or before the one that holds offset.
+func (seg *segment) startAt(offset int64) (pos int64, err error) {
+	at, err := seg.floorOffset(offset)
+	if err != nil {
+		return 0, err
+	}
+	f, err := seg.acquire()
+	if err != nil {
+		return 0, err
+	}
+	defer seg.release()
+	size, _ := seg.tail()
+	_, err = seg.walk(f, at, size, func(_ record.Batch, p int64) bool { pos = p; return false })
 	return pos, err
 }
 
-func (seg *segment) floorPosition(limit int64) (pos int64, err error) {
-	err = seg.withEntries(false, func(e entries) error {
-		pos, err = e.floorPosition(limit)
-		return err
-	})
-	return pos, err
+// proves looks at the batch that a time entry names: it must have that timestamp.
+func (seg *segment) proves(at timeIndexEntry) (ok bool, err error) {
+	size, _ := seg.tail()
+	if at.timestamp < 0 || size == 0 {
+		return size == 0 || at.offset == seg.base, nil
+	}
+	f, err := seg.acquire()
+	if err != nil {
+		return false, err
+	}
+	defer seg.release()
+	by, err := seg.floorOffset(at.offset)
+	if err != nil {
+		return false, err
+	}
+	return seg.provesFrom(f, by, at, size)
 }
 
-func (seg *segment) floorTime(target int64) (offset int64, err error) {
-	err = seg.withEntries(true, func(e entries) error {
-		offset, err = e.floorTime(seg.base, target)
-		return err
+func (seg *segment) provesFrom(f vfs.File, by offsetIndexEntry, at timeIndexEntry, size int64) (ok bool, err error) {
+	_, err = seg.walk(f, by, size, func(h record.Batch, _ int64) bool {
+		if h.LastOffset() < at.offset {
+			return true
+		}
+		ok = h.BaseOffset() <= at.offset && h.MaxTimestamp() == at.timestamp
+		return false
 	})
-	return offset, err
+	return ok, err
 }
 
 // withEntries calls fn with the offset index or the time index, wherever it is. An index file that is damaged is

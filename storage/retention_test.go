@@ -101,3 +101,24 @@ func TestRollByTimeGoesByTheFirstBatch(t *testing.T) {
 	mustAppend(t, l, batchOf(1, 9, 6001))
 	require.Len(t, l.segments(), 2)
 }
+
+func TestATruncatedSegmentStillRollsByItsFirstBatch(t *testing.T) {
+	disk := vfs.NewMem()
+	b := newBed(t, disk)
+	b.cfg.SegmentMs, b.cfg.SegmentBytes = 1000, 500
+	l := b.open().log()
+	for i := range int64(10) {
+		mustAppend(t, l, batchOf(1, 100, 5000+i))
+	}
+	require.NoError(t, b.store.Close())
+	again := newBed(t, disk)
+	again.cfg = b.cfg
+	l = again.open().log()
+	require.NoError(t, l.TruncateTo(4)) // into a sealed segment that nobody has read since the start
+	require.NotZero(t, l.active().base)
+	n := len(l.segments())
+	mustAppend(t, l, batchOf(1, 9, 5900))
+	require.Len(t, l.segments(), n)
+	mustAppend(t, l, batchOf(1, 9, 7000))
+	require.Len(t, l.segments(), n+1)
+}

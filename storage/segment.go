@@ -100,12 +100,12 @@ func (seg *segment) find(f vfs.File, offset, limit int64) (place, error) {
 	if p, ok := seg.findRecent(offset, limit); ok {
 		return p, nil
 	}
-	pos, err := seg.floorOffset(offset)
+	at, err := seg.floorOffset(offset)
 	if err != nil {
 		return place{}, err
 	}
 	p := place{pos: limit, base: -1}
-	end, err := headers(seg.logName(), f, pos, limit, func(h record.Batch, pos int64) bool {
+	end, err := seg.walk(f, at, limit, func(h record.Batch, pos int64) bool {
 		if h.LastOffset() < offset {
 			return true
 		}
@@ -163,18 +163,23 @@ func (seg *segment) cutBefore(f vfs.File, start, limit, size int64) (place, erro
 		}
 	}
 	seg.mu.RUnlock()
-	pos, err := seg.floorPosition(limit)
+	at, err := seg.floorPosition(limit)
 	if err != nil {
 		return place{}, err
 	}
 	p := place{base: -1}
-	p.pos, err = headers(seg.logName(), f, max(pos, start), size, func(h record.Batch, pos int64) bool {
+	visit := func(h record.Batch, pos int64) bool {
 		if pos+int64(h.Size()) <= limit {
 			return true
 		}
 		p.base = h.BaseOffset()
 		return false
-	})
+	}
+	if at.pos <= start {
+		p.pos, err = headers(seg.logName(), f, start, size, visit)
+	} else {
+		p.pos, err = seg.walk(f, at, size, visit)
+	}
 	return p, err
 }
 
@@ -233,26 +238,25 @@ func (seg *segment) maxTimestampOffset() (ts, offset int64, err error) {
 	if ts != unknownTimestamp {
 		return ts, offset, nil
 	}
-	ts, offset = -1, seg.base
-	err = seg.withEntries(true, func(e entries) error {
-		n := e.len()
-		if n == 0 {
-			return nil
-		}
-		last, err := e.at(n - 1)
-		if err != nil {
-			return err
-		}
-		ts, offset = beInt64(last[:]), seg.base+int64(beUint32(last[8:]))
-		return nil
-	})
+	var last timeIndexEntry
+	if err = seg.withEntries(true, func(e entries) (err error) {
+		last, err = e.timeAt(seg.base, e.len()-1)
+		return err
+	}); err != nil {
+		return 0, 0, err
+	}
+	// Retention goes by it, so it is not just believed. A sealed segment without a time has records without one.
+	ok, err := seg.proves(last)
+	if size, _ := seg.tail(); err == nil && (!ok || last.timestamp < 0 && size > 0) {
+		err = seg.rebuild()
+	}
 	if err != nil {
 		return 0, 0, err
 	}
 	seg.mu.Lock()
 	defer seg.mu.Unlock()
 	if seg.maxTimestamp == unknownTimestamp {
-		seg.maxTimestamp, seg.maxOffset = ts, offset
+		seg.maxTimestamp, seg.maxOffset = last.timestamp, last.offset
 	}
 	return seg.maxTimestamp, seg.maxOffset, nil
 }

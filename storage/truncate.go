@@ -116,7 +116,7 @@ func (seg *segment) truncate(offset int64) (end int64, err error) {
 		return 0, err
 	}
 	defer seg.release()
-	if err := seg.loadIndex(); err != nil {
+	if err := seg.loadIndex(f); err != nil {
 		return 0, err
 	}
 	seg.mu.Lock()
@@ -127,24 +127,20 @@ func (seg *segment) truncate(offset int64) (end int64, err error) {
 	}
 	b := newIndexBuilder(seg, math.MaxInt32)
 	end = seg.base
-	from, err := seg.floorOffset(offset - 1)
-	if err != nil {
-		return 0, err
-	}
 	pos := int64(0)
 	// The largest timestamp may lie anywhere before the cut, so the headers are walked from the start of the file.
 	if pos, err = headers(seg.logName(), f, 0, size, func(h record.Batch, at int64) bool {
 		if h.LastOffset() >= offset {
 			return false
 		}
+		if at == 0 {
+			seg.rollBase = h.MaxTimestamp()
+		}
 		b.add(h, at)
 		end = h.NextOffset()
 		return true
 	}); err != nil {
 		return 0, err
-	}
-	if pos < from {
-		return 0, &CorruptError{seg.logName(), pos, "the index points behind the batch it names"}
 	}
 	seg.cuts.Add(1)
 	if err := f.Truncate(pos); err != nil {
@@ -347,15 +343,15 @@ func (l *Log) replayRangeLocked(from, end int64) error {
 		if err != nil {
 			return err
 		}
-		pos := int64(0)
+		at := offsetIndexEntry{-1, 0}
 		if from > seg.base {
-			if pos, err = seg.floorOffset(from); err != nil {
+			if at, err = seg.floorOffset(from); err != nil {
 				seg.release()
 				return err
 			}
 		}
 		var failed error
-		_, err = headers(seg.logName(), f, pos, size, func(h record.Batch, pos int64) bool {
+		_, err = seg.walk(f, at, size, func(h record.Batch, pos int64) bool {
 			if h.LastOffset() < from {
 				return true
 			}

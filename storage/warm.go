@@ -15,12 +15,12 @@ func (seg *segment) readEnd() (int64, error) {
 		return 0, err
 	}
 	defer seg.release()
-	pos, err := seg.floorOffset(math.MaxInt64)
+	at, err := seg.floorOffset(math.MaxInt64)
 	if err != nil {
 		return 0, err
 	}
 	end := seg.base
-	if _, err := headers(seg.logName(), f, pos, seg.size, func(h record.Batch, _ int64) bool {
+	if _, err := seg.walk(f, at, seg.size, func(h record.Batch, _ int64) bool {
 		end = h.NextOffset()
 		return true
 	}); err != nil {
@@ -63,7 +63,7 @@ func (seg *segment) warmUp() error {
 		return err
 	}
 	defer seg.release()
-	if err := seg.loadIndex(); err != nil {
+	if err := seg.loadIndex(f); err != nil {
 		return err
 	}
 	seg.mu.Lock()
@@ -72,17 +72,7 @@ func (seg *segment) warmUp() error {
 	if err != nil {
 		return err
 	}
-	end, ts, at, pos, err := seg.endFromIndex(f)
-	if _, damage := asCorrupt(err); pos > 0 && (damage || err == nil && end != seg.end) {
-		// An index entry that leads nowhere looks like a damaged log. All batches from the first one on tell which it is.
-		seg.mu.Lock()
-		seg.idx = nil
-		seg.mu.Unlock()
-		if err := seg.rebuild(); err != nil {
-			return err
-		}
-		end, ts, at, _, err = seg.endFromIndex(f)
-	}
+	end, ts, at, err := seg.endFromIndex(f)
 	if err != nil {
 		return err
 	}
@@ -101,25 +91,26 @@ func (seg *segment) warmUp() error {
 	return nil
 }
 
-// endFromIndex reads the batches from the last index entry at pos on: where they end, and the largest timestamp with its
-// offset.
-func (seg *segment) endFromIndex(f vfs.File) (end, timestamp, at, pos int64, err error) {
-	if pos, err = seg.floorOffset(math.MaxInt64); err != nil {
-		return 0, 0, 0, 0, err
+// endFromIndex reads the batches from the last index entry on: where they end, and the largest timestamp with its offset.
+func (seg *segment) endFromIndex(f vfs.File) (end, timestamp, at int64, err error) {
+	last, err := seg.floorOffset(math.MaxInt64)
+	if err != nil {
+		return 0, 0, 0, err
 	}
 	end, timestamp, at = seg.base, seg.idx.lastTimestamp, seg.idx.lastTimestampOffset
-	_, err = headers(seg.logName(), f, pos, seg.size, func(h record.Batch, _ int64) bool {
+	_, err = seg.walk(f, last, seg.size, func(h record.Batch, _ int64) bool {
 		end = h.NextOffset()
 		if h.MaxTimestamp() > timestamp {
 			timestamp, at = h.MaxTimestamp(), h.LastOffset()
 		}
 		return true
 	})
-	return end, timestamp, at, pos, err
+	return end, timestamp, at, err
 }
 
-// loadIndex brings the index files of a segment into memory; unusable ones are made anew.
-func (seg *segment) loadIndex() error {
+// loadIndex brings the index files of a segment, whose log file is f, into memory; unusable ones are made anew. Their last
+// entries must lead to their batches. One before them that does not is found when it is used.
+func (seg *segment) loadIndex(f vfs.File) error {
 	if seg.inMemory() {
 		return nil
 	}
@@ -133,6 +124,13 @@ func (seg *segment) loadIndex() error {
 	x.offsets, x.times = offsets, times
 	x.written, x.writtenTimes = len(offsets), len(times)
 	x.setLastTime(seg.base)
+	ok, err := seg.tells(f, x)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return seg.rebuild()
+	}
 	seg.mu.Lock()
 	defer seg.mu.Unlock()
 	if seg.idx == nil {
@@ -143,6 +141,29 @@ func (seg *segment) loadIndex() error {
 		seg.log.files.forget(&seg.indexFiles.times)
 	}
 	return nil
+}
+
+// tells says whether the last entries of an index that was read lead to their batches.
+func (seg *segment) tells(f vfs.File, x *index) (ok bool, err error) {
+	offsets := entries{mem: x.offsets, each: offsetEntrySize}
+	last, _ := offsets.offsetAt(seg.base, offsets.len()-1)
+	if last.offset >= 0 {
+		var h [record.HeaderSize]byte
+		if seg.size-last.pos < record.HeaderSize {
+			return false, nil
+		}
+		if err := readFull(f, h[:], last.pos); err != nil {
+			return false, err
+		}
+		if record.Batch(h[:]).LastOffset() != last.offset {
+			return false, nil
+		}
+	}
+	if seg.size > 0 && len(x.times) == 0 {
+		return false, nil // nothing, or records without times
+	}
+	by, _ := offsets.floorOffset(seg.base, x.lastTimestampOffset)
+	return seg.provesFrom(f, by, timeIndexEntry{x.lastTimestamp, x.lastTimestampOffset}, seg.size)
 }
 
 // indexFits checks whole index files: sizes, order, and positions inside the segment.
