@@ -63,12 +63,12 @@ type Sources struct {
 	Path      string            // a properties file; "" = none
 	Environ   []string          // NAME=value entries; those named KAFKA_* count
 	Overrides []string          // key=value entries
-	Strict    bool              // a warning is an error
+	Strict    bool              // what is probably mistyped is an error: an unknown key, one that stands twice
 }
 
 // Load reads server.properties at path ("" = none), then the KAFKA_* variables of environ ("NAME=value" entries), then
 // overrides ("key=value" entries); later layers win. The result is validated with Kafka's rules, and an error is worded as Kafka words it.
-// strict turns the first warning, such as an unknown key, into an error.
+// strict turns what is probably mistyped, an unknown key or one that stands twice, from a warning into an error.
 func Load(path string, overrides []string, environ []string, strict bool) (*File, []Warning, error) {
 	return LoadFrom(Sources{Path: path, Overrides: overrides, Environ: environ, Strict: strict})
 }
@@ -105,12 +105,11 @@ func LoadFrom(s Sources) (*File, []Warning, error) {
 		return nil, nil, err
 	}
 	set(values, overrides)
-	f, more, err := build(values, variables, s.Strict)
-	warnings = append(warnings, more...)
-	if err == nil && s.Strict && len(warnings) > 0 {
+	if s.Strict && len(warnings) > 0 {
 		return nil, warnings, invalid(warnings[0].Message)
 	}
-	return f, warnings, err
+	f, more, err := build(values, variables, s.Strict)
+	return f, append(warnings, more...), err
 }
 
 // printed is a value as it may be shown: that of a password, or of a key that nobody knows, is not.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,7 +33,12 @@ func Start(t testing.TB, opts ...Option) *Broker {
 	t.Helper()
 	o := options{configs: map[string]string{}}
 	for _, opt := range opts {
-		opt(&o)
+		if opt != nil {
+			opt(&o)
+		}
+	}
+	if o.err != nil {
+		t.Fatalf("dohletest: %v", o.err)
 	}
 	b := &Broker{t: t, net: memnet.OS}
 	start, err := o.broker(b)
@@ -84,7 +90,7 @@ func (o *options) broker(b *Broker) (broker.Options, error) {
 	}
 	maps.Copy(base, config.DevProfile(1))
 	maps.Copy(base, o.configs)
-	file, warnings, err := config.LoadFrom(config.Sources{Base: base, FS: start.FS})
+	file, warnings, err := config.LoadFrom(config.Sources{Base: base, FS: start.FS, Strict: true})
 	for _, w := range warnings {
 		b.t.Logf("dohletest: %s: %s", w.Key, w.Message)
 	}
@@ -94,6 +100,17 @@ func (o *options) broker(b *Broker) (broker.Options, error) {
 
 // Bootstrap is the address of the first client listener, host:port.
 func (b *Broker) Bootstrap() string { return b.b.Ready().Bootstrap }
+
+// Listener is the address of a listener by its name, host:port; it fails the test when there is none of that name.
+func (b *Broker) Listener(name string) string {
+	b.t.Helper()
+	ready := b.b.Ready()
+	if addrs := ready.Listeners[strings.ToUpper(name)]; len(addrs) > 0 {
+		return addrs[0]
+	}
+	b.t.Fatalf("dohletest: there is no listener %s, but %s", name, strings.Join(ready.Where(), " "))
+	return ""
+}
 
 // ClusterID is the id of the cluster that the broker alone is.
 func (b *Broker) ClusterID() string { return b.b.Ready().ClusterID }
@@ -108,6 +125,9 @@ func (b *Broker) Advance(d time.Duration) {
 	b.t.Helper()
 	if b.time == nil {
 		b.t.Fatal("dohletest: Advance needs the option MovableTime")
+	}
+	if d < 0 {
+		b.t.Fatalf("dohletest: time does not go back: Advance(%v)", d)
 	}
 	b.time.Advance(d)
 }

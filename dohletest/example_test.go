@@ -59,3 +59,21 @@ func ExampleDir() {
 		t.Log(again.ClusterID())
 	}
 }
+
+// Two members of a group; one falls silent, and the other reads on.
+func ExampleBroker_WaitGroupStable() {
+	_ = func(t *testing.T) {
+		b := dohletest.Start(t, dohletest.Topic("orders", 4))
+		for range 2 {
+			member, err := kgo.NewClient(kgo.SeedBrokers(b.Bootstrap()), kgo.ConsumerGroup("readers"), kgo.ConsumeTopics("orders"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer member.Close()
+		}
+		b.WaitGroupStable("readers", 2) // both have two partitions each
+		silent := b.Group("readers").Members[0]
+		b.ExpireMembers("readers", silent)
+		b.WaitGroupStable("readers", 2) // the group has gone on, and who was silent is back
+	}
+}

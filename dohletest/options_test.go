@@ -70,6 +70,8 @@ func TestWhatCannotStartFailsTheTestWithASentence(t *testing.T) {
 		want string
 	}{
 		"no number":       {[]dohletest.Option{dohletest.Config("log.retention.hours", "soon")}, "log.retention.hours"},
+		"no such key":     {[]dohletest.Option{dohletest.Config("num.partition", "3")}, "Did you mean num.partitions?"},
+		"half a pair":     {[]dohletest.Option{dohletest.Topic("t", 1, "retention.ms")}, "topic t: configs come in pairs"},
 		"out of bounds":   {[]dohletest.Option{dohletest.Config("log.segment.bytes", "1")}, "log.segment.bytes"},
 		"no listener":     {[]dohletest.Option{dohletest.Listeners("nonsense")}, "nonsense"},
 		"port in use":     {[]dohletest.Option{dohletest.Listeners("PLAINTEXT://" + taken.Bootstrap())}, "in use"},
@@ -108,6 +110,8 @@ func TestSeveralListeners(t *testing.T) {
 		dohletest.Config("listener.security.protocol.map", "SIX:PLAINTEXT,FOUR:PLAINTEXT,CONTROLLER:PLAINTEXT"),
 		dohletest.Config("inter.broker.listener.name", "FOUR"))
 	require.Equal(t, "[::1]:19440", b.Bootstrap(), "the first one")
+	require.Equal(t, "127.0.0.1:19441", b.Listener("four"))
+	require.Contains(t, fatal(t, func(tb testing.TB) { dohletest.Start(tb, nil).Listener("FIVE") }), "no listener FIVE, but CONTROLLER://127.0.0.1:")
 	roundTrip(t, b, "t", 3)
 	for _, addr := range []string{"[::1]:19440", "127.0.0.1:19441"} {
 		c, err := kgo.NewClient(kgo.SeedBrokers(addr))
@@ -147,11 +151,6 @@ func TestSeedTopicsAreThereWhenStartReturns(t *testing.T) {
 	}
 	require.Equal(t, map[string]string{"retention.ms": "1000", "max.message.bytes": "2000"}, values)
 	roundTrip(t, b, "plain", 10)
-}
-
-func TestTopicConfigsComeInPairs(t *testing.T) {
-	odd := []string{"retention.ms"}
-	require.Panics(t, func() { dohletest.Topic("t", 1, odd...) })
 }
 
 // One seed, one run of ids. Which producer ids a client gets depends on its order of requests, not on chance.

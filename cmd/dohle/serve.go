@@ -22,7 +22,7 @@ import (
 type serving struct {
 	Override  []string `help:"Set a configuration key, over the file and the environment." placeholder:"key=value" sep:"none"`
 	ReadyFile string   `help:"Write the real ports to this file, as JSON, once the broker serves." placeholder:"PATH"`
-	Strict    bool     `help:"Refuse what is otherwise a warning, such as an unknown configuration key."`
+	Strict    bool     `help:"Refuse what is otherwise a warning: an unknown configuration key, and one that stands twice."`
 	LogLevel  string   `help:"What to log: ${enum}." enum:"debug,info,warn,error" default:"info"`
 }
 
