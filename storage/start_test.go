@@ -2,6 +2,8 @@ package storage
 
 import (
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -192,5 +194,45 @@ func TestACrashInATruncationBelowTheFirstSegment(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Operators move a partition, or an old segment, to another disk and leave a symbolic link, which Apache Kafka follows.
+func TestLinksAreFollowed(t *testing.T) {
+	root := t.TempDir()
+	data, elsewhere := filepath.Join(root, "data"), filepath.Join(root, "elsewhere")
+	require.NoError(t, os.Mkdir(elsewhere, 0o700))
+	open := func() *bed {
+		b := newBed(t, vfs.OS)
+		b.cfg.RetentionMs, b.cfg.SegmentBytes = -1, 500
+		s, err := Open(b.options(data))
+		require.NoError(t, err)
+		b.store = s
+		return b
+	}
+	b := open()
+	for range 12 {
+		mustAppend(t, b.log(), batchOf(1, 100, testStart.UnixMilli()))
+	}
+	want, err := readAll(b.log())
+	require.NoError(t, err)
+	require.NoError(t, b.store.Close())
+
+	segment := filepath.Join(data, "t-0", offsetName(0, logSuffix))
+	require.NoError(t, os.Rename(segment, filepath.Join(elsewhere, "old.log")))
+	require.NoError(t, os.Symlink(filepath.Join(elsewhere, "old.log"), segment))
+	require.NoError(t, os.Rename(filepath.Join(data, "t-0"), filepath.Join(elsewhere, "t-0")))
+	require.NoError(t, os.Symlink(filepath.Join(elsewhere, "t-0"), filepath.Join(data, "t-0")))
+	require.NoError(t, os.Symlink(filepath.Join(root, "nowhere"), filepath.Join(data, "u-0")))
+	for _, kill := range []bool{false, true} {
+		if kill {
+			require.NoError(t, os.Remove(filepath.Join(data, cleanShutdownName)))
+			require.NoError(t, os.Remove(filepath.Join(data, recoveryPointName)))
+		}
+		b = open()
+		got, err := readAll(b.log())
+		require.NoError(t, err)
+		require.Equal(t, want, got, "killed: %v", kill)
+		require.NoError(t, b.store.Close())
 	}
 }

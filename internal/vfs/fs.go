@@ -25,7 +25,8 @@ type FS interface {
 
 	Stat(name string) (fs.FileInfo, error)
 
-	// ReadDir lists a directory sorted by name.
+	// ReadDir lists a directory sorted by name. A symbolic link counts as what it leads to, with its size, since that is
+	// what opening it gives; one that leads nowhere stays a link.
 	ReadDir(dir string) ([]fs.DirEntry, error)
 
 	// SyncDir makes entries created, renamed or removed in dir so far durable.

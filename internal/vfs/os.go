@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/gofrs/flock"
 )
@@ -22,12 +23,31 @@ func (osFS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
 	return &osFile{f: f, fd: int(f.Fd())}, nil
 }
 
-func (osFS) MkdirAll(dir string) error                 { return os.MkdirAll(dir, 0o700) }
-func (osFS) Remove(name string) error                  { return os.Remove(name) }
-func (osFS) RemoveAll(name string) error               { return os.RemoveAll(name) }
-func (osFS) Rename(oldName, newName string) error      { return os.Rename(oldName, newName) }
-func (osFS) Stat(name string) (fs.FileInfo, error)     { return os.Stat(name) }
-func (osFS) ReadDir(dir string) ([]fs.DirEntry, error) { return os.ReadDir(dir) }
+func (osFS) MkdirAll(dir string) error             { return os.MkdirAll(dir, 0o700) }
+func (osFS) Remove(name string) error              { return os.Remove(name) }
+func (osFS) RemoveAll(name string) error           { return os.RemoveAll(name) }
+func (osFS) Rename(oldName, newName string) error  { return os.Rename(oldName, newName) }
+func (osFS) Stat(name string) (fs.FileInfo, error) { return os.Stat(name) }
+func (osFS) ReadDir(dir string) ([]fs.DirEntry, error) {
+	entries, err := os.ReadDir(dir)
+	for i, e := range entries {
+		if e.Type()&fs.ModeSymlink == 0 {
+			continue
+		}
+		if info, err := os.Stat(filepath.Join(dir, e.Name())); err == nil {
+			entries[i] = linked{fs.FileInfoToDirEntry(info), e.Name()}
+		}
+	}
+	return entries, err
+}
+
+// linked is what a symbolic link leads to, under the link's name.
+type linked struct {
+	fs.DirEntry
+	name string
+}
+
+func (l linked) Name() string { return l.name }
 
 func (osFS) SyncDir(dir string) error {
 	d, err := os.Open(dir)
