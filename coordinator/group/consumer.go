@@ -50,6 +50,7 @@ type consumerGroup struct {
 	refreshEpoch int32 // ... or as soon as the group epoch is below this: what set refreshAt was not written
 	resolving    bool  // a resolution of the regular expressions is due
 	resolution   *resolution
+	failedAt     int64 // milliseconds when a resolution could not be written; 0 = never
 	deadlines    map[string]*memberDeadlines
 }
 

@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/dohle-io/dohle/coordinator"
 )
 
 func TestBadConsumerHeartbeatsAreRefusedAsByKafka(t *testing.T) {
@@ -168,4 +170,67 @@ func TestRegexesAreResolvedInTurns(t *testing.T) {
 	r.advance(2 * time.Second)
 	m.beat()
 	require.Len(t, m.has, 20)
+}
+
+// Each member of a group may have a costly pattern of its own: no more than one is compiled at a time, and each turn is short.
+func TestManyRegexesAreResolvedOneAfterTheOther(t *testing.T) {
+	r := newRig(t, nil)
+	r.topics(map[string]int32{"a": 1})
+	for i := range 50 {
+		m := r.regexConsumer(fmt.Sprint("m", i), "a|"+fmt.Sprint(i)+strings.Repeat("(x{100}){10}", 20))
+		m.beat()
+	}
+	g := r.state.consumer("g")
+	require.True(t, g.resolving)
+	timer := coordinator.Timer{Kind: timerRegexRefresh, Group: "g"}
+	turns := 0
+	for ; g.resolving; turns++ {
+		before := 0
+		if g.resolution != nil {
+			before = g.resolution.at
+		}
+		delete(r.timers, timer)
+		r.apply(0, r.state.Expired(timer, r.now))
+		if g.resolution != nil {
+			require.LessOrEqual(t, g.resolution.at-before, 1, "patterns compiled in a turn")
+		}
+	}
+	require.GreaterOrEqual(t, turns, 49)
+	require.Len(t, g.resolved, 50)
+	for _, to := range g.resolved {
+		require.Equal(t, []string{"a"}, to.topics)
+	}
+}
+
+// A resolution that is refused, by the log or for its size, is tried again, but not with every heartbeat.
+func TestResolutionThatCannotBeWrittenIsTriedAgainLater(t *testing.T) {
+	r := newConsumerRig(t, nil)
+	m := r.regexConsumer("m1", "a")
+	m.beat()
+	r.refuse = kerr.MessageTooLarge
+	r.advance(0)
+	g := r.state.consumer("g")
+	require.False(t, g.resolving)
+	require.Empty(t, g.resolved)
+	r.advance(5 * time.Second)
+	m.beat()
+	require.False(t, g.resolving)
+	r.advance(6 * time.Second)
+	m.beat()
+	require.True(t, g.resolving)
+	r.advance(0)
+	m.beat()
+	require.Len(t, m.has, 4)
+
+	m.regex, m.epoch = new("a|b"), 0
+	r.advance(11 * time.Second)
+	m.beat()
+	g.resolution = r.state.newResolution(g, r.now)
+	g.resolution.size = maxResolution
+	r.advance(0)
+	require.Nil(t, g.resolved["a|b"])
+	r.advance(11 * time.Second)
+	m.beat()
+	r.advance(0)
+	require.NotNil(t, g.resolved["a|b"])
 }

@@ -56,7 +56,8 @@ func (d *consumerDecision) changePattern(old, m *consumerMember) (patternChange,
 	}
 	last, version := g.lastResolved()
 	now := d.now.UnixMilli()
-	if last >= 0 && now <= last+regexPause.Milliseconds() && last <= now { // a later time is of a clock that was ahead
+	recent := func(t int64) bool { return t >= 0 && t <= now && now <= t+regexPause.Milliseconds() } // a later time is of a clock that was ahead
+	if recent(last) || recent(g.failedAt) {
 		return status, nil
 	}
 	patterns := maps.Clone(g.patterns)
@@ -84,19 +85,26 @@ func (g *consumerGroup) lastResolved() (millis, version int64) {
 }
 
 // resolution is the matching of a group's regular expressions with the topics that there were when it began. It is done in
-// turns of the shard, each a few milliseconds, so that others get theirs in between.
+// turns of the shard, each a few milliseconds, so that others get theirs in between; one pattern after the other, for a
+// compiled one takes up to 6 MB.
 type resolution struct {
-	patterns []*regex.Pattern
-	texts    []string
-	topics   []string // ascending
-	matches  [][]string
-	next     int   // topic times pattern, in that order
-	version  int64 // of the image
-	millis   int64 // when it began
+	texts   []string
+	topics  []string // ascending
+	matches [][]string
+	at      int            // place in texts
+	pattern *regex.Pattern // texts[at] compiled; nil = not yet
+	next    int            // place in topics, for that pattern
+	size    int            // bytes of matches
+	version int64          // of the image
+	millis  int64          // when it began
 }
 
-// resolutionTurn is what a turn may cost: the costs of the patterns that it matches. The most costly of patterns takes one
-// turn for each topic.
+// maxResolution bounds the bytes of a resolution. What is larger does not fit a batch, even of a topic with compression, by
+// far: all topics of a large cluster for each of thousands of patterns.
+const maxResolution = 64 << 20
+
+// resolutionTurn is what a turn may cost: the costs of the patterns that it compiles, and matches with topics. The most
+// costly of patterns takes one turn to be compiled and one for each topic.
 const resolutionTurn = 50_000
 
 // resolveRegexes goes on with the resolution of the group's regular expressions, and writes what came of it at its end.
@@ -105,33 +113,49 @@ func (s *State) resolveRegexes(g *consumerGroup, now time.Time) coordinator.Resu
 		g.resolution = s.newResolution(g, now)
 	}
 	r := g.resolution
-	for cost := 0; r.next < len(r.topics)*len(r.patterns); r.next++ {
-		topic, i := r.topics[r.next/len(r.patterns)], r.next%len(r.patterns)
-		if r.patterns[i] == nil {
-			continue
+	for cost := 0; r.at < len(r.texts); {
+		if r.pattern == nil {
+			p, err := regex.Compile(r.texts[r.at])
+			if err != nil { // another release accepted it: it matches nothing
+				s.logger().Error().Err(err).Str("group", g.id).Msg("a stored regular expression can't be read")
+				r.at++
+				continue
+			}
+			r.pattern = p
+			cost += p.Cost()
 		}
-		if cost += 1 + r.patterns[i].Cost(); cost > resolutionTurn && cost > 1+r.patterns[i].Cost() {
-			return coordinator.Result{Timers: []coordinator.Set{at(timerRegexRefresh, g.id, "", now)}}
+		for ; r.next < len(r.topics); r.next++ {
+			if cost += 1 + r.pattern.Cost(); cost > resolutionTurn && cost > 1+r.pattern.Cost() {
+				return coordinator.Result{Timers: []coordinator.Set{at(timerRegexRefresh, g.id, "", now)}}
+			}
+			if topic := r.topics[r.next]; r.pattern.Match(topic) {
+				r.matches[r.at] = append(r.matches[r.at], topic)
+				if r.size += len(topic) + stringRoom; r.size > maxResolution {
+					return s.failedResolution(g, now, kerr.MessageTooLarge)
+				}
+			}
 		}
-		if r.patterns[i].Match(topic) {
-			r.matches[i] = append(r.matches[i], topic)
-		}
+		r.at, r.pattern, r.next = r.at+1, nil, 0
 	}
 	g.resolution, g.resolving = nil, false
-	return s.resolvedRegexes(g, r, now)
+	result := s.resolvedRegexes(g, r, now)
+	result.Refused = func(err error) coordinator.Result { return s.failedResolution(g, now, err) }
+	return result
+}
+
+// stringRoom is what a string takes besides its bytes.
+const stringRoom = 16
+
+// failedResolution gives up. Heartbeats begin another one after the pause between two, not at once.
+func (s *State) failedResolution(g *consumerGroup, now time.Time, err error) coordinator.Result {
+	s.logger().Error().Err(err).Str("group", g.id).Msg("regular expressions can't be resolved")
+	g.resolution, g.resolving, g.failedAt = nil, false, now.UnixMilli()
+	return coordinator.Result{}
 }
 
 func (s *State) newResolution(g *consumerGroup, now time.Time) *resolution {
 	r := &resolution{texts: sortedKeys(g.patterns), version: s.image.Offset, millis: now.UnixMilli()}
-	r.patterns, r.matches = make([]*regex.Pattern, len(r.texts)), make([][]string, len(r.texts))
-	for i, text := range r.texts {
-		p, err := regex.Compile(text)
-		if err != nil { // another release accepted it
-			s.logger().Error().Err(err).Str("group", g.id).Msg("a stored regular expression can't be read")
-			continue
-		}
-		r.patterns[i] = p
-	}
+	r.matches = make([][]string, len(r.texts))
 	for t := range s.image.Topics.All() {
 		r.topics = append(r.topics, t.Name)
 	}
