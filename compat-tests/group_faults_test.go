@@ -213,6 +213,7 @@ func (f *faults) stable(after string) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(f.bootstrap))
 	must(f.t, err)
 	defer client.Close()
+	var took machineTime
 	last := map[string]string{}
 	for _, g := range f.groups {
 		for {
@@ -221,8 +222,8 @@ func (f *faults) stable(after string) {
 			if ok {
 				break
 			}
-			if time.Since(began) > 16*time.Second { // session timeout and ten seconds
-				f.t.Fatalf("%s: not stable within 16 s: %v", after, last)
+			if took.since(began) > 16*time.Second { // session timeout and ten seconds
+				f.t.Fatalf("%s: not stable within 16 s, which were %v here: %v", after, time.Since(began).Round(time.Millisecond), last)
 			}
 			time.Sleep(50 * time.Millisecond)
 		}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -46,9 +47,8 @@ func resolved(dir string) func() (string, error) {
 		if _, err := exec.LookPath("mvn"); err != nil {
 			return "", errors.New("Maven (mvn) is not on the PATH: it brings Apache Kafka")
 		}
-		out, err := exec.Command("mvn", "-q", "-B", "-f", filepath.Join(dir, "pom.xml"), "dependency:build-classpath", "-Dmdep.outputFile=classpath.txt").CombinedOutput()
-		if err != nil {
-			return "", fmt.Errorf("Maven could not resolve %s/pom.xml: %w\n%s", dir, err, out)
+		if err := execute("mvn", "-q", "-B", "-f", filepath.Join(dir, "pom.xml"), "dependency:build-classpath", "-Dmdep.outputFile=classpath.txt"); err != nil {
+			return "", fmt.Errorf("Maven could not resolve %s/pom.xml: %w", dir, err)
 		}
 		cp, err := os.ReadFile(file)
 		return string(cp), err
@@ -325,6 +325,43 @@ func eventually(t *testing.T, within time.Duration, what string, ok func() bool)
 	}
 }
 
+// A machineTime counts how long something takes on a machine that does nothing else, for what is bounded by time: 25
+// processes on two cores beside a build get their turns later.
+type machineTime struct {
+	counted time.Duration // of the machine
+	until   time.Duration // since the beginning, by the clock
+}
+
+// since counts what has passed since began. It is asked again and again, and looks twice a second at what the machine
+// gives to a process.
+func (m *machineTime) since(began time.Time) time.Duration {
+	if now := time.Since(began); now-m.until > 500*time.Millisecond {
+		m.counted += time.Duration(float64(now-m.until) / slowdown())
+		m.until = now
+	}
+	return m.counted
+}
+
+// slowdown is how many times longer than its processor time a short computation takes.
+func slowdown() float64 {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	const work, thread = 20 * time.Millisecond, 1 // RUSAGE_THREAD, which only Linux has
+	used := func() time.Duration {
+		var u syscall.Rusage
+		if syscall.Getrusage(thread, &u) != nil {
+			return -1
+		}
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	began, before := time.Now(), used()
+	for before >= 0 && used()-before < work {
+		continue
+	}
+	return max(1, float64(time.Since(began))/float64(work))
+}
+
+// freePorts returns ports that nobody listened on a moment ago.
 func freePorts(t *testing.T, n int) []int {
 	t.Helper()
 	ports, err := stand.FreePorts(n)
@@ -339,10 +376,16 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// execute runs a command of a set-up step to its end.
+// execute runs a command of a set-up step to its end, three times at most: a registry may be away for a moment.
 func execute(name string, args ...string) error {
-	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
-		return fmt.Errorf("%s %s: %w\n%.4000s", name, strings.Join(args, " "), err, out)
+	for attempt := 1; ; attempt++ {
+		out, err := exec.Command(name, args...).CombinedOutput()
+		if err == nil {
+			return nil
+		}
+		if attempt == 3 {
+			return fmt.Errorf("%s %s: %w\n%.4000s", name, strings.Join(args, " "), err, out)
+		}
+		time.Sleep(10 * time.Second)
 	}
-	return nil
 }

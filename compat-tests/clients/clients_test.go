@@ -69,7 +69,7 @@ func plain(r rune) rune {
 	return r
 }
 
-// installed runs the Makefile's target once; it does nothing when the client is there.
+// installed runs the Makefile's target once, three times at most; it does nothing when the client is there.
 var installed = func() func(string) error {
 	var mu sync.Mutex
 	done := map[string]func() error{}
@@ -78,10 +78,16 @@ var installed = func() func(string) error {
 		f := done[target]
 		if f == nil {
 			f = sync.OnceValue(func() error {
-				if out, err := exec.Command("make", "-s", target).CombinedOutput(); err != nil {
-					return fmt.Errorf("make -C compat-tests/clients %s: %w\n%.4000s", target, err, out)
+				for attempt := 1; ; attempt++ { // a registry may be away for a moment
+					out, err := exec.Command("make", "-s", target).CombinedOutput()
+					if err == nil {
+						return nil
+					}
+					if attempt == 3 {
+						return fmt.Errorf("make -C compat-tests/clients %s: %w\n%.4000s", target, err, out)
+					}
+					time.Sleep(10 * time.Second)
 				}
-				return nil
 			})
 			done[target] = f
 		}
