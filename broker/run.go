@@ -68,11 +68,8 @@ func (b *Broker) bringUp(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	b.tasks.wait[clientSide].Go(func() { // a failure of any room ends the waiting below
-		select {
-		case <-b.done:
-			cancel()
-		case <-ctx.Done():
-		}
+		b.tellWaiting(ctx)
+		cancel()
 	})
 	b.start(controlSide, "storage", b.store.Run)
 	b.start(controlSide, "quorum", b.quorum.Run)
@@ -103,6 +100,32 @@ func (b *Broker) bringUp(ctx context.Context) error {
 	b.start(clientSide, "directory assignments", b.assignDirs)
 	return nil
 }
+
+// tellWaiting says every ten seconds what a start waits for, until ctx ends or the node fails.
+func (b *Broker) tellWaiting(ctx context.Context) {
+	timer := b.o.Clocks.Real.NewTimer(startPause)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C():
+		case <-b.done:
+			return
+		case <-ctx.Done():
+			return
+		}
+		line := b.log.Warn().Strs("controller.quorum.bootstrap.servers", config.ControllerQuorumBootstrapServers.Get(b.cfg)).
+			Strs("controller.quorum.voters", config.ControllerQuorumVoters.Get(b.cfg))
+		if leader, epoch, _, known := b.quorum.Leader(); known {
+			line.Int32("leader", leader).Int32("epoch", epoch).Msg("not serving yet: waiting for the records of the metadata quorum's leader and for the registration there")
+		} else {
+			line.Msg("not serving yet: no leader of the metadata quorum is known; start the other controllers, or put their addresses right")
+		}
+		timer.Reset(startPause)
+	}
+}
+
+// startPause is the time between two lines about a start that takes long.
+const startPause = 10 * time.Second
 
 // controllerUp waits until a controller-only node has caught up with the quorum's leader.
 func (b *Broker) controllerUp(ctx context.Context) error {

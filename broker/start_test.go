@@ -119,6 +119,24 @@ func TestAStartThatIsCalledOffLeavesNothing(t *testing.T) {
 	})
 }
 
+func TestAStartThatTakesLongSaysWhatItWaitsFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := vfs.NewMem()
+		// Formatted as a quorum of its own; then it is a broker alone, and its controller never comes.
+		o := broker.Options{Config: fileOf(t, mem, nil), FS: mem, Net: memnet.New(), FormatEmpty: true}
+		works(t, o)
+		var log strings.Builder
+		o.Log = zerolog.New(&log).Level(zerolog.WarnLevel)
+		o.Config = fileOf(t, mem, map[string]string{"process.roles": "broker", "node.id": "1", "listeners": "PLAINTEXT://127.0.0.1:0", "controller.quorum.bootstrap.servers": "127.0.0.1:9"})
+		ctx, cancel := context.WithTimeout(t.Context(), 25*time.Second)
+		defer cancel()
+		_, err := broker.Start(ctx, o)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, 2, strings.Count(log.String(), "not serving yet: waiting for the records of the metadata quorum's leader"), log.String())
+		require.Contains(t, log.String(), `"controller.quorum.bootstrap.servers":["127.0.0.1:9"]`)
+	})
+}
+
 func TestAFullDiskAtAnyStepOfStartLeavesNothing(t *testing.T) {
 	for step := 1; ; step++ {
 		done := false
