@@ -156,7 +156,7 @@ func build(values, variables map[string]string, strict bool) (*File, []Warning, 
 	more, err := f.validate()
 	warnings = append(warnings, more...)
 	if err != nil {
-		return nil, warnings, err
+		return nil, warnings, withHelp(err)
 	}
 	return f, warnings, nil
 }

@@ -157,6 +157,26 @@ func TestProtectionThatIsNotThereIsRefused(t *testing.T) {
 	}
 }
 
+// Kafka's own words stay; where they leave a reader alone, what helps is added.
+func TestWhatHelpsIsSaidAtTheStart(t *testing.T) {
+	for text, want := range map[string][]string{
+		"listener.security.protocol.map=PLAINTEXT:PLAINTEXT\n": {"No security protocol defined for listener CONTROLLER", "listener.security.protocol.map"},
+		"log.cleaner.threads=0\n":                              {"/ by zero", "log.cleaner.threads"},
+		"group.coordinator.rebalance.protocols=consumer\n":     {"'classic' protocol is not supported", "group.coordinator.rebalance.protocols"},
+		"max.connections.per.ip.overrides=a:b\n":               {`For input string: "b"`, "max.connections.per.ip.overrides"},
+		"listeners=PLAINTEXT:9092\n":                           {"Unable to parse PLAINTEXT:9092", "NAME://host:port"},
+		"controller.quorum.voters=one@a:1\n":                   {"Failed to parse voter ID as an integer from one", "id@host:port"},
+	} {
+		_, _, err := load(t, stock+text, Sources{})
+		require.ErrorIs(t, err, kerr.InvalidConfig, text)
+		for _, part := range want {
+			require.ErrorContains(t, err, part)
+		}
+	}
+	_, _, err := load(t, strings.Replace(stock, "node.id=1\n", "", 1), Sources{})
+	require.EqualError(t, err, `Missing required configuration "node.id" which has no default value: set it in the properties file, or by --override or a KAFKA_* variable`)
+}
+
 func TestOverrideWithoutValueIsRefused(t *testing.T) {
 	_, _, err := load(t, stock, Sources{Overrides: []string{"num.partitions"}})
 	require.EqualError(t, err, "--override num.partitions is not of the form key=value")
