@@ -20,7 +20,7 @@ type formatCmd struct {
 	ClusterID            string   `short:"t" required:"" name:"cluster-id" help:"The cluster id to use."`
 	AddScram             []string `short:"S" sep:"none" help:"A SCRAM credential for the metadata log: SCRAM-SHA-256=[name=alice,password=…]."`
 	IgnoreFormatted      bool     `short:"g" help:"Skip directories that are formatted already instead of failing."`
-	ReleaseVersion       string   `short:"r" help:"The release whose features to start with: 4.3 or 4.4."`
+	ReleaseVersion       string   `short:"r" help:"The release whose features to start with, such as 4.3. Default: the newest."`
 	Feature              []string `short:"f" sep:"none" help:"The level of one feature, such as kraft.version=1." placeholder:"NAME=LEVEL"`
 	Standalone           bool     `short:"s" xor:"quorum" help:"Start a dynamic quorum of this one controller."`
 	NoInitialControllers bool     `short:"N" xor:"quorum" help:"Start without a dynamic quorum: one will be joined."`

@@ -65,8 +65,11 @@ func run(term terminal, args []string) int {
 		fmt.Fprintln(term.stderr, err)
 		return 1
 	}
-	if len(args) == 0 {
+	switch {
+	case len(args) == 0, args[0] == "help":
 		args = []string{"--help"}
+	case args[0] == "--version":
+		args = []string{"version"}
 	}
 	command, err := parser.Parse(args)
 	if code >= 0 { // --help

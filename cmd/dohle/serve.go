@@ -45,7 +45,7 @@ func (c serveCmd) Run(term terminal) error {
 type devCmd struct {
 	Port    int    `help:"Port of the client listener on 127.0.0.1; 0 takes a free one." default:"9092"`
 	Dir     string `help:"Keep data here. Default: a temporary directory, removed at a clean stop." placeholder:"PATH"`
-	Brokers int    `help:"Number of brokers." default:"1"`
+	Brokers int    `help:"Number of brokers; more than 1 is not there yet." default:"1"`
 	serving
 }
 
