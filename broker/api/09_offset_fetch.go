@@ -13,9 +13,9 @@ import (
 // Versions:  2 all topics (null), errors at the top · 3 throttle time · 5 leader epoch · 6 flexible · 7 only stable offsets
 // (KIP-447) · 8 many groups (KIP-709) · 9 member id and epoch (KIP-848) · 10 topic ids (KIP-848)
 // Errors:    COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR, COORDINATOR_LOAD_IN_PROGRESS, UNKNOWN_MEMBER_ID,
-// STALE_MEMBER_EPOCH, GROUP_ID_NOT_FOUND; per partition UNSTABLE_OFFSET_COMMIT, UNKNOWN_TOPIC_ID
+// STALE_MEMBER_EPOCH, GROUP_ID_NOT_FOUND, INVALID_REQUEST; per partition UNSTABLE_OFFSET_COMMIT, UNKNOWN_TOPIC_ID
 // Needs:     DESCRIBE on GROUP, DESCRIBE on TOPIC
-// Differs from Kafka: nothing known.
+// Differs from Kafka: groups beyond 128 MiB of answer are INVALID_REQUEST.
 var offsetFetch = define(1, 10, OnBroker, (*Handlers).offsetFetch)
 
 // offsetFetch asks the coordinator in the form of v8+, where every group has its own answer.

@@ -11,9 +11,9 @@ import (
 //
 // Versions:  1 whether a member uses the classic protocol
 // Errors:    UNSUPPORTED_VERSION, INVALID_GROUP_ID, GROUP_ID_NOT_FOUND, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR,
-// COORDINATOR_LOAD_IN_PROGRESS
+// COORDINATOR_LOAD_IN_PROGRESS, INVALID_REQUEST
 // Needs:     DESCRIBE on GROUP, DESCRIBE on TOPIC
-// Differs from Kafka: groups come in the order asked.
+// Differs from Kafka: groups come in the order asked; those beyond 128 MiB of answer are INVALID_REQUEST.
 var consumerGroupDescribe = define(0, 1, OnBroker, (*Handlers).consumerGroupDescribe)
 
 func (h *Handlers) consumerGroupDescribe(c *server.Ctx, req *kmsg.ConsumerGroupDescribeRequest) *kmsg.ConsumerGroupDescribeResponse {

@@ -17,6 +17,7 @@ import (
 func (c *Coordinator) ConsumerGroupDescribe(ctx context.Context, _ Caller, req *kmsg.ConsumerGroupDescribeRequest) *kmsg.ConsumerGroupDescribeResponse {
 	resp := req.ResponseKind().(*kmsg.ConsumerGroupDescribeResponse)
 	resp.Groups = make([]kmsg.ConsumerGroupDescribeResponseGroup, len(req.Groups))
+	room := answerRoom(maxAnswer)
 	fail := func(id string, code int16) kmsg.ConsumerGroupDescribeResponseGroup {
 		g := kmsg.NewConsumerGroupDescribeResponseGroup()
 		g.Group, g.ErrorCode = id, code
@@ -33,7 +34,11 @@ func (c *Coordinator) ConsumerGroupDescribe(ctx context.Context, _ Caller, req *
 		part := c.shards.Ask(ctx, partition, refuse, func(s *State, t coordinator.Turn) coordinator.Result {
 			part := &kmsg.ConsumerGroupDescribeResponse{}
 			for _, i := range indexes {
-				part.Groups = append(part.Groups, s.describeConsumer(req.Groups[i]))
+				g := s.describeConsumer(req.Groups[i])
+				if !room.take(describedConsumerSize(&g)) {
+					g = fail(req.Groups[i], kerr.InvalidRequest.Code)
+				}
+				part.Groups = append(part.Groups, g)
 			}
 			return t.Answer(part)
 		}).(*kmsg.ConsumerGroupDescribeResponse)

@@ -19,6 +19,7 @@ type describer interface {
 func (c *Coordinator) DescribeGroups(ctx context.Context, _ Caller, req *kmsg.DescribeGroupsRequest) *kmsg.DescribeGroupsResponse {
 	resp := req.ResponseKind().(*kmsg.DescribeGroupsResponse)
 	resp.Groups = make([]kmsg.DescribeGroupsResponseGroup, len(req.Groups))
+	room := answerRoom(maxAnswer)
 	for partition, indexes := range c.byPartition(req.Groups) {
 		refuse := func(e *kerr.Error) kmsg.Response {
 			part := &kmsg.DescribeGroupsResponse{}
@@ -32,7 +33,12 @@ func (c *Coordinator) DescribeGroups(ctx context.Context, _ Caller, req *kmsg.De
 		part := c.shards.Ask(ctx, partition, refuse, func(s *State, t coordinator.Turn) coordinator.Result {
 			part := &kmsg.DescribeGroupsResponse{}
 			for _, i := range indexes {
-				part.Groups = append(part.Groups, s.describe(req.Version, req.Groups[i]))
+				g := s.describe(req.Version, req.Groups[i])
+				if !room.take(describedSize(&g)) {
+					g = kmsg.NewDescribeGroupsResponseGroup()
+					g.ErrorCode = kerr.InvalidRequest.Code
+				}
+				part.Groups = append(part.Groups, g)
 			}
 			return t.Answer(part)
 		}).(*kmsg.DescribeGroupsResponse)

@@ -18,6 +18,7 @@ import (
 func (c *Coordinator) OffsetFetch(ctx context.Context, _ Caller, req *kmsg.OffsetFetchRequest) *kmsg.OffsetFetchResponse {
 	resp := req.ResponseKind().(*kmsg.OffsetFetchResponse)
 	resp.Groups = make([]kmsg.OffsetFetchResponseGroup, 0, len(req.Groups))
+	room := answerRoom(maxAnswer)
 	for i := range req.Groups {
 		g := &req.Groups[i]
 		refuse := func(code int16) *kmsg.OffsetFetchResponse {
@@ -27,7 +28,7 @@ func (c *Coordinator) OffsetFetch(ctx context.Context, _ Caller, req *kmsg.Offse
 			return &kmsg.OffsetFetchResponse{Groups: []kmsg.OffsetFetchResponseGroup{fetchError(req.Version, g, code)}}
 		}
 		one := ask(ctx, c, g.Group, refuse, func(s *State, t coordinator.Turn) coordinator.Result {
-			answer := s.offsetFetch(req.Version, req.RequireStable, g)
+			answer := s.offsetFetch(req.Version, req.RequireStable, g, &room)
 			return t.Answer(&kmsg.OffsetFetchResponse{Groups: []kmsg.OffsetFetchResponseGroup{answer}})
 		})
 		resp.Groups = append(resp.Groups, one.Groups[0])
@@ -56,7 +57,7 @@ func noOffset(partition int32, code int16) kmsg.OffsetFetchResponseGroupTopicPar
 	return kmsg.OffsetFetchResponseGroupTopicPartition{Partition: partition, Offset: -1, LeaderEpoch: -1, Metadata: new(string), ErrorCode: code}
 }
 
-func (s *State) offsetFetch(version int16, stable bool, g *kmsg.OffsetFetchRequestGroup) kmsg.OffsetFetchResponseGroup {
+func (s *State) offsetFetch(version int16, stable bool, g *kmsg.OffsetFetchRequestGroup, room *answerRoom) kmsg.OffsetFetchResponseGroup {
 	out := kmsg.OffsetFetchResponseGroup{Group: g.Group, Topics: []kmsg.OffsetFetchResponseGroupTopic{}}
 	group, committed := s.groups[g.Group], s.offsets.committed[g.Group]
 	if group == nil {
@@ -74,6 +75,9 @@ func (s *State) offsetFetch(version int16, stable bool, g *kmsg.OffsetFetchReque
 			for i := range list {
 				t.Partitions = append(t.Partitions, s.fetched(stable, g.Group, name, protocol.UUID{}, list[i].Partition, &list[i]))
 			}
+			if !room.take(fetchedSize(&t)) {
+				return fetchError(version, g, kerr.InvalidRequest.Code)
+			}
 			out.Topics = append(out.Topics, t)
 		}
 		return out
@@ -84,6 +88,9 @@ func (s *State) offsetFetch(version int16, stable bool, g *kmsg.OffsetFetchReque
 		t := kmsg.OffsetFetchResponseGroupTopic{Topic: asked.Topic, TopicID: asked.TopicID, Partitions: make([]kmsg.OffsetFetchResponseGroupTopicPartition, 0, len(asked.Partitions))}
 		for _, p := range asked.Partitions {
 			t.Partitions = append(t.Partitions, s.fetched(stable, g.Group, asked.Topic, asked.TopicID, p, have.get(p)))
+		}
+		if !room.take(fetchedSize(&t)) {
+			return fetchError(version, g, kerr.InvalidRequest.Code)
 		}
 		out.Topics = append(out.Topics, t)
 	}

@@ -77,7 +77,7 @@ func (r *rig) fetch(stable bool, group string, topics ...string) map[string]stri
 func (r *rig) fetchGroup(version int16, stable bool, req *kmsg.OffsetFetchRequestGroup) kmsg.OffsetFetchResponseGroup {
 	r.t.Helper()
 	c := r.ask(func(s *State, t coordinator.Turn) coordinator.Result {
-		return t.Answer(&kmsg.OffsetFetchResponse{Groups: []kmsg.OffsetFetchResponseGroup{s.offsetFetch(version, stable, req)}})
+		return t.Answer(&kmsg.OffsetFetchResponse{Groups: []kmsg.OffsetFetchResponseGroup{s.offsetFetch(version, stable, req, new(answerRoom(maxAnswer)))}})
 	})
 	return c.resp.(*kmsg.OffsetFetchResponse).Groups[0]
 }
