@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -45,6 +47,16 @@ func TestCommandLinesAreAnsweredByCode(t *testing.T) {
 		assert.Contains(t, stderr, c.stderr, c.args)
 		assert.Equal(t, code != 0, strings.HasPrefix(stderr, "dohle: "), c.args)
 	}
+}
+
+func TestAMistypedKeyIsToldBeforeTheOneThatIsMissing(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "server.properties")
+	assert.NoError(t, os.WriteFile(file, []byte("node.id=1\nproces.roles=broker,controller\n"), 0o600))
+	code, _, stderr := said(t, "serve", file)
+	assert.Equal(t, 1, code)
+	assert.Regexp(t, `(?s)WRN Unknown configuration key: proces.roles. Did you mean process.roles\?.*\ndohle: Missing required configuration "process.roles"`, stderr)
+	_, _, stderr = said(t, "serve", "--strict", file)
+	assert.Equal(t, "dohle: Unknown configuration key: proces.roles. Did you mean process.roles?\n", stderr)
 }
 
 func TestWhatTheMachineRefusesHasARemedy(t *testing.T) {

@@ -35,11 +35,19 @@ func (c serveCmd) Run(term terminal) error {
 	if c.File == "" {
 		return usageError{errors.New("serve needs a server.properties file: `dohle serve FILE`. Without any configuration, `dohle dev` starts a broker")}
 	}
-	file, warnings, err := config.Load(c.File, c.Override, os.Environ(), c.Strict)
+	log, err := c.logger(term)
 	if err != nil {
 		return err
 	}
-	return c.serve(term, broker.Options{Config: file}, warnings, file.NoEffect())
+	file, warnings, err := config.Load(c.File, c.Override, os.Environ(), c.Strict)
+	c.warn(log, warnings, err)
+	if err != nil {
+		return err
+	}
+	if idle := file.NoEffect(); len(idle) > 0 {
+		log.Info().Strs("keys", idle).Msg("configured, but without effect in this version")
+	}
+	return c.serve(term, broker.Options{Config: file, Log: log})
 }
 
 type devCmd struct {
@@ -56,6 +64,10 @@ func (c devCmd) Run(term terminal) error {
 	if c.Port < 0 || c.Port > math.MaxUint16 {
 		return usageError{fmt.Errorf("--port %d is no port: name one from 1 to 65535, or 0 for a free one", c.Port)}
 	}
+	log, err := c.logger(term)
+	if err != nil {
+		return err
+	}
 	dir := c.Dir
 	if dir == "" {
 		temp, err := vfs.TempDir("dohle-dev-")
@@ -70,30 +82,36 @@ func (c devCmd) Run(term terminal) error {
 		}()
 	}
 	o, warnings, err := broker.Dev(broker.DevOptions{Port: c.Port, Dir: dir, Override: c.Override, Environ: os.Environ(), Strict: c.Strict})
+	c.warn(log, warnings, err)
 	if err != nil {
 		return err
 	}
-	return c.serve(term, o, warnings, nil) // what the profile sets is nobody's mistake
+	o.Log = log
+	return c.serve(term, o)
 }
 
-// serve runs a broker until the process is asked to stop. idle are the keys that were set and do nothing.
-func (s serving) serve(term terminal, o broker.Options, warnings []config.Warning, idle []string) error {
+func (s serving) logger(term terminal) (zerolog.Logger, error) {
+	level, err := zerolog.ParseLevel(s.LogLevel)
+	zerolog.TimeFieldFormat = zerolog.TimeFormatUnixMs
+	return zerolog.New(zerolog.ConsoleWriter{Out: term.stderr, TimeFormat: "15:04:05.000", NoColor: true}).Level(level).With().Timestamp().Logger(), err
+}
+
+// warn tells of warnings also before an error, which may follow from them: a key that is missing was perhaps mistyped.
+func (s serving) warn(log zerolog.Logger, warnings []config.Warning, err error) {
+	if s.Strict && err != nil { // the first of them is the error
+		return
+	}
+	for _, w := range warnings {
+		log.Warn().Str("key", w.Key).Msg(w.Message)
+	}
+}
+
+// serve runs a broker until the process is asked to stop.
+func (s serving) serve(term terminal, o broker.Options) error {
 	if runtime.GOMAXPROCS(0) < 4 {
 		runtime.GOMAXPROCS(4) // appends are synchronous writes: a blocked one must not idle a core
 	}
 	limitMemory()
-	level, err := zerolog.ParseLevel(s.LogLevel)
-	if err != nil {
-		return err
-	}
-	zerolog.TimeFieldFormat = zerolog.TimeFormatUnixMs
-	o.Log = zerolog.New(zerolog.ConsoleWriter{Out: term.stderr, TimeFormat: "15:04:05.000", NoColor: true}).Level(level).With().Timestamp().Logger()
-	for _, w := range warnings {
-		o.Log.Warn().Str("key", w.Key).Msg(w.Message)
-	}
-	if len(idle) > 0 {
-		o.Log.Info().Strs("keys", idle).Msg("configured, but without effect in this version")
-	}
 	if err := enoughFiles(o.Log, vfs.OpenFileLimit()); err != nil {
 		return err
 	}
