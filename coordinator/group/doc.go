@@ -8,14 +8,14 @@
 //
 // Where things are: state.go dispatches records and timers; group.go says what every kind of group can; classic*.go and
 // consumer*.go are the two kinds, a file per request or decision; offset*.go are the offsets; list.go, describe.go,
-// classic_view.go and consumer_describe.go look at groups, delete.go ends them. coordinator.go is what others call: it
-// finds the partition, refuses what needs no state, and waits for the shard's answer. snapshot.go and waits.go are for
-// tests and operators: what a group looks like and waits for.
+// classic_view.go and consumer_describe.go look at groups, answer_room.go bounds how much is told of them, delete.go ends
+// them. coordinator.go is what others call: it finds the partition, refuses what needs no state, and waits for the shard's
+// answer. snapshot.go and waits.go are for tests and operators: what a group looks like and waits for.
 //
 // A consumer group's heartbeat goes through consumer_heartbeat.go (the request), consumer_join.go (whose it is),
 // consumer_subscription.go and consumer_regex.go (what it changes), consumer_target.go (who should have what) and
 // consumer_reconcile.go (what the member may have now); consumer_classic.go is the same for members of the classic protocol,
-// migration.go how groups change their kind.
+// embedded.go what those say in it, migration.go how groups change their kind.
 //
 // Invariants.
 //   - Handlers validate, then return records; they do not assign to hard state. Replaying the log into an empty State gives
