@@ -13,6 +13,7 @@ import (
 	"github.com/dohle-io/dohle/coordinator"
 	"github.com/dohle-io/dohle/internal/clock"
 	"github.com/dohle-io/dohle/metadata"
+	"github.com/dohle-io/dohle/protocol"
 	"github.com/dohle-io/dohle/protocol/compress"
 )
 
@@ -31,7 +32,8 @@ type Options struct {
 type Coordinator struct {
 	env        Environment
 	shards     *coordinator.Shards[*State]
-	partitions atomic.Int32 // of __consumer_offsets
+	partitions atomic.Int32  // that groups are spread over
+	topic      protocol.UUID // __consumer_offsets when partitions was counted; Publish's own
 	image      atomic.Pointer[metadata.Image]
 }
 
@@ -79,9 +81,11 @@ func (c *Coordinator) Lead(partition, epoch int32, log coordinator.Log) {
 func (c *Coordinator) Resign(partition, epoch int32) { c.shards.Resign(partition, epoch) }
 func (c *Coordinator) Moved(partition int32)         { c.shards.Moved(partition) }
 
-// Publish hands over a new image.
+// Publish hands over a new image. Partitions that are added to __consumer_offsets do not count before the next start, as in
+// Apache Kafka: every group would be looked for where it is not.
 func (c *Coordinator) Publish(img *metadata.Image, delta *metadata.Delta) {
-	if t := img.Topics.ByName(TopicName); t != nil {
+	if t := img.Topics.ByName(TopicName); t != nil && t.ID != c.topic {
+		c.topic = t.ID
 		c.partitions.Store(int32(len(t.Partitions)))
 	}
 	c.image.Store(img)

@@ -393,3 +393,27 @@ func TestSnapshotTellsWhatAGroupWaitsFor(t *testing.T) {
 		assert.Empty(t, snap.Deadlines)
 	})
 }
+
+// Partitions that are added to __consumer_offsets while the broker runs do not move groups away from where their offsets are
+// before the next start.
+func TestPartitionsAreCountedOnce(t *testing.T) {
+	r := newRig(t, nil)
+	c := New(Options{Clocks: clock.System(), Environment: *r.env})
+	counts := func(n int) {
+		seen := map[int32]bool{}
+		for i := range 1000 {
+			seen[c.PartitionFor(fmt.Sprint("g", i))] = true
+		}
+		require.Len(t, seen, n)
+	}
+	counts(50)
+	r.topics(map[string]int32{TopicName: 4})
+	c.Publish(r.image, metadata.NewDelta(r.image))
+	counts(4)
+	r.topics(map[string]int32{TopicName: 7})
+	c.Publish(r.image, metadata.NewDelta(r.image))
+	counts(4)
+	c = New(Options{Clocks: clock.System(), Environment: *r.env})
+	c.Publish(r.image, metadata.NewDelta(r.image))
+	counts(7)
+}
