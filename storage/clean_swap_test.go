@@ -134,7 +134,19 @@ func TestHolesOfAnEarlierCleaningAreNoLoss(t *testing.T) { // as after a kill of
 	require.NoError(t, writeFile(left, "/data/"+recoveryPointName, []byte("0\n0\n"), true))
 	b = compactBed(t, left).open()
 	require.Equal(t, want, held(t, b.log()))
-	// Without the checkpoint a hole is a loss.
+	// Nor when a pass was given up, and its end is not in the checkpoint, and the recovery points were removed by hand.
+	for _, remove := range []bool{true, false} {
+		left = disk.Clone()
+		require.NoError(t, writeFile(left, "/data/"+cleanerName, []byte("0\n1\nt 0 1\n"), true))
+		if remove {
+			require.NoError(t, left.Remove("/data/"+recoveryPointName))
+		} else {
+			require.NoError(t, writeFile(left, "/data/"+recoveryPointName, nil, true))
+		}
+		b = compactBed(t, left).open()
+		require.Equal(t, want, held(t, b.log()))
+	}
+	// Without either checkpoint a hole is a loss.
 	require.NoError(t, disk.Remove("/data/"+cleanerName))
 	require.NoError(t, writeFile(disk, "/data/"+recoveryPointName, []byte("0\n0\n"), true))
 	b = compactBed(t, disk.Clone()).open()

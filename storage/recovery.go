@@ -16,6 +16,7 @@ type loadState struct {
 	logStart      int64
 	highWatermark int64
 	clean         bool // the clean shutdown marker was there
+	holes         bool // between segments are what compaction left, as far as anybody can tell
 }
 
 // load reads the partition's directory. After a clean stop it looks at names and sizes only. Otherwise it walks the
@@ -71,7 +72,7 @@ func (l *Log) load(s loadState) error {
 	if s.clean {
 		err = l.loadClean(s.recoveryPoint, files)
 	} else {
-		err = l.recover(s.recoveryPoint)
+		err = l.recover(s.recoveryPoint, s.holes)
 	}
 	if err != nil {
 		return err
@@ -152,7 +153,7 @@ func (l *Log) loadClean(end int64, files map[string]int64) error {
 }
 
 // recover rebuilds everything above the recovery point, see load.
-func (l *Log) recover(point int64) error {
+func (l *Log) recover(point int64, holes bool) error {
 	list := l.segments()
 	// The segment that holds the offset before the point: while it was active its index was written without fsync, and
 	// only a flush after it was sealed, which moves the point past the next segment's base, made that good.
@@ -191,7 +192,7 @@ func (l *Log) recover(point int64) error {
 		}
 		next = seg.end
 		l.producers.end = seg.end
-		if bad == nil && i < len(list)-1 && list[i+1].base != seg.end && list[i+1].base > max(point, cleaned) {
+		if bad == nil && !holes && i < len(list)-1 && list[i+1].base != seg.end && list[i+1].base > max(point, cleaned) {
 			// A segment starts where the one before it ends (rollLocked), so bytes are missing that were not flushed.
 			bad = &CorruptError{seg.logName(), seg.size, fmt.Sprintf("the file ends at offset %d, the next segment starts at %d", seg.end, list[i+1].base)}
 		}

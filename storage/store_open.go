@@ -162,6 +162,9 @@ func (s *Store) loadDir(d *Dir) (epoch int64, err error) {
 	if err := d.loadCleaned(); err != nil {
 		return -1, err
 	}
+	// The cleaner writes the recovery points before anything else, so somebody has removed them, as one does to have
+	// Apache Kafka recover everything. Holes in a compacted log are then no sign of lost bytes.
+	holes := len(points) == 0 && len(d.cleaned) > 0
 	entries, err := s.o.FS.ReadDir(d.path)
 	if err != nil {
 		return -1, err
@@ -194,7 +197,7 @@ func (s *Store) loadDir(d *Dir) (epoch int64, err error) {
 	}
 	parallel(s.o.Loaders, len(logs), func(i int) {
 		l := logs[i]
-		state := loadState{recoveryPoint: points[l.tp], logStart: starts[l.tp], highWatermark: marks[l.tp], clean: clean}
+		state := loadState{recoveryPoint: points[l.tp], logStart: starts[l.tp], highWatermark: marks[l.tp], clean: clean, holes: holes}
 		if err := l.load(state); err != nil {
 			l.damaged(err)
 		}
