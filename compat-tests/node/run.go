@@ -98,7 +98,7 @@ func launch(marker, name string, args ...string) (*Process, error) {
 		mu.Unlock()
 		close(p.exited)
 	}()
-	limit := time.NewTimer(90 * time.Second)
+	limit := time.NewTimer(3 * time.Minute)
 	defer limit.Stop()
 	select {
 	case <-p.seen:
@@ -107,7 +107,7 @@ func launch(marker, name string, args ...string) (*Process, error) {
 		return nil, fmt.Errorf("%s ended before it served: %s", filepath.Base(name), p.Tail(5))
 	case <-limit.C:
 		p.Stop()
-		return nil, fmt.Errorf("%s did not serve within 90 s: %s", filepath.Base(name), p.Tail(5))
+		return nil, fmt.Errorf("%s did not serve within three minutes: %s", filepath.Base(name), p.Tail(5))
 	}
 }
 

@@ -30,7 +30,7 @@ type Side struct {
 const (
 	answerTime = 30 * time.Second
 	quietTime  = 400 * time.Millisecond
-	untilTime  = 10 * time.Second
+	untilTime  = 2 * time.Minute // Apache Kafka applies what it has committed a while later, on a busy machine a long while
 )
 
 // talk is a side in the middle of a scenario.
