@@ -193,6 +193,7 @@ func (r *cleanRun) step() error {
 		if err := r.open(); err != nil {
 			return err
 		}
+		r.forget()
 		return r.m.check(r.l, false)
 	default:
 		return r.crash()
@@ -226,16 +227,24 @@ func (r *cleanRun) truncate() error {
 	return r.m.check(r.l, false)
 }
 
-// forget makes the producers what the model says after records went.
+// forget makes the producers what the model says after records went. A producer of which nothing is left from the log
+// start on may be unknown now, as with Apache Kafka, and begins anew.
 func (r *cleanRun) forget() {
 	clear(r.seq)
 	clear(r.txn)
+	known := map[int64]int32{}
+	for _, p := range r.l.ActiveProducers() {
+		known[p.ProducerID] = p.LastSequence
+	}
 	for _, b := range r.m.batches {
 		id := b.raw.ProducerID()
 		if b.raw.IsControl() {
 			r.txn[id] = false
 		} else if id >= 1 {
 			r.seq[id], r.txn[id] = b.raw.LastSequence()+1, id >= 4
+			if last, ok := known[id]; b.raw.LastOffset() < r.m.start && (!ok || last < 0) {
+				r.seq[id] = 0
+			}
 		}
 	}
 }

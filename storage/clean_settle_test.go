@@ -20,6 +20,9 @@ func (r *cleanRun) retries() error {
 	for _, b := range r.m.batches {
 		if id := b.raw.ProducerID(); id >= 1 && !b.raw.IsControl() {
 			last[id] = b.raw
+			if b.raw.LastOffset() < r.m.start {
+				delete(last, id)
+			}
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(last)) {

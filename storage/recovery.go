@@ -241,6 +241,10 @@ func (l *Log) cutTail(i int, bad error) error {
 	if err := f.Sync(); err != nil {
 		return err
 	}
+	// Else the next power cut could bring a removed segment back behind what has been written since.
+	if err := l.files.fs.SyncDir(l.dirPath()); err != nil {
+		return err
+	}
 	l.setSegments(slices.Clone(list[:i+1]))
 	l.logger.Warn().Str("partition", l.name).Int64("offset", seg.end).Int64("bytes", lost).AnErr("reason", bad).
 		Msg("the tail that was not flushed is torn: the log was cut, records at and above the offset are lost here")

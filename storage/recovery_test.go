@@ -182,3 +182,40 @@ func TestSwapsAreFinishedOrUndone(t *testing.T) { // L4
 		})
 	}
 }
+
+// What recovery has cut is gone for good: a second power cut must not bring a segment of the lost tail back behind what
+// was written in between.
+func TestACutTailDoesNotComeBack(t *testing.T) {
+	disk := vfs.NewMem()
+	b := newBed(t, disk)
+	b.cfg.SegmentBytes = 900
+	l := b.open().log()
+	for range 3 {
+		mustAppend(t, l, batchOf(1, 100, 1))
+	}
+	require.NoError(t, b.store.FlushDirty())
+	size, _ := l.active().tail()
+	for range 9 {
+		mustAppend(t, l, batchOf(1, 100, 2))
+	}
+	require.Greater(t, len(l.segments()), 2)
+	next := l.segments()[1].base
+	require.NoError(t, syncFile(disk, l.segments()[1].logName())) // written back early, unlike what comes before it
+	require.NoError(t, disk.SyncDir(l.Path()))
+	torn := disk.Clone()
+	require.NoError(t, truncateFile(torn, "/data/t-0/"+offsetName(0, logSuffix), size))
+
+	again := newBed(t, torn)
+	again.cfg = b.cfg
+	l = again.open().log()
+	require.EqualValues(t, 3, l.LogEndOffset())
+	for l.LogEndOffset() < next {
+		mustAppend(t, l, batchOf(1, 100, 3))
+	}
+	require.NoError(t, syncFile(torn, l.active().logName()))
+	for seed := range uint64(10) {
+		last := newBed(t, torn.CrashClone(newRand(seed)))
+		last.cfg = b.cfg
+		require.Equal(t, next, last.open().log().LogEndOffset(), "seed %d", seed)
+	}
+}
