@@ -125,10 +125,15 @@ func (p *Process) Write(b []byte) (int, error) {
 
 // Tail is the last lines that it has printed.
 func (p *Process) Tail(lines int) string {
+	all := strings.Split(strings.TrimSpace(p.Printed()), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}
+
+// Printed is all it has printed.
+func (p *Process) Printed() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	all := strings.Split(strings.TrimSpace(p.text.String()), "\n")
-	return strings.Join(all[max(0, len(all)-lines):], "\n")
+	return p.text.String()
 }
 
 // Stop ends the process, kindly for five seconds.

@@ -23,6 +23,9 @@ type Side struct {
 	// Ended says why the broker ended by itself; nil, or no error: it has not.
 	Ended func() error
 
+	// Printed is what the broker has printed; nil: it was not started here.
+	Printed func() string
+
 	Serves, ServesControllers Served // what it advertised to clients and to controllers, once it was asked
 }
 

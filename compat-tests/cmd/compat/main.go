@@ -203,7 +203,21 @@ func (f *flags) compare(temp string) error {
 	if r.NotServed, err = oracle.NotServed(a, b); err != nil {
 		return err
 	}
-	return f.conclude(r, a.Name, b.Name)
+	err = f.conclude(r, a.Name, b.Name)
+	if errors.Is(err, errDiffers) && f.report != "" {
+		err = errors.Join(err, f.keepPrinted("A", a), f.keepPrinted("B", b))
+	}
+	return err
+}
+
+// keepPrinted leaves what a broker printed beside the report, to find out why it answered as it did.
+func (f *flags) keepPrinted(letter string, s *oracle.Side) error {
+	if s.Printed == nil {
+		return nil
+	}
+	file := filepath.Join(f.report, letter+".log")
+	fmt.Printf("%s printed: %s\n", s.Name, file)
+	return os.WriteFile(file, []byte(s.Printed()), 0o644)
 }
 
 func (f *flags) conclude(r *oracle.Report, a, b string) error {

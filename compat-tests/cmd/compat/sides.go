@@ -62,7 +62,7 @@ func (f *flags) side(letter, what, dir string) (*oracle.Side, func(), error) {
 	if nodes != nil {
 		n := nodes[0]
 		s.Address, s.Controller, s.Dir, stop = n.Address, n.Controller, n.Dir, func() { node.Stop(nodes) }
-		s.Ended = n.Process.Ended
+		s.Ended, s.Printed = n.Process.Ended, n.Process.Printed
 	}
 	if err := s.Probe(); err != nil {
 		stop()
