@@ -219,6 +219,7 @@ func (r *cleanRun) truncate() error {
 	}
 	r.m.cut(from)
 	r.m.begin = r.l.LogStartOffset()
+	r.m.start = min(r.m.start, r.m.begin) // a batch that lies across the start went as a whole
 	r.forget()
 	if err := r.b.store.FlushDirty(); err != nil { // or a power cut may undo it
 		return err

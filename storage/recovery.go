@@ -210,6 +210,7 @@ func (l *Log) recover(point int64, holes bool) error {
 		break
 	}
 	l.warm, l.recovered = true, true
+	l.dropped.Add(1) // the name of the first segment may not be durable: a start in the checkpoint stays until the next flush
 	l.queueLocked(0)
 	return nil
 }
