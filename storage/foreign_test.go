@@ -3,6 +3,7 @@ package storage
 import (
 	"encoding/binary"
 	"path"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -100,5 +101,57 @@ func TestAForeignIndexIsMadeAnew(t *testing.T) {
 			mustAppend(t, l, batchOf(3, 50, testStart.UnixMilli()))
 			require.NoError(t, b.store.Close())
 		}
+	}
+}
+
+// A follower of Apache Kafka 3 wrote an entry with the end of all batches that it appended at once, at the place of the
+// first. Such an index is as true as any: it is used and stays.
+func TestAnIndexThatNamesAWholeAppendIsKept(t *testing.T) {
+	disk := vfs.NewMem()
+	b := newBed(t, disk)
+	b.cfg.SegmentBytes = 8000
+	b.open()
+	const batches, records, each = 300, 3, 3 // batches at once
+	for i := range int64(batches) {
+		mustAppend(t, b.log(), batchOf(records, 40, testStart.UnixMilli()+i*10))
+	}
+	b.log().UpdateHighWatermark(batches * records)
+	require.NoError(t, b.store.Close())
+	for _, name := range list(t, disk, "/data/t-0") {
+		if !strings.HasSuffix(name, ".index") {
+			continue
+		}
+		bytes, err := vfs.ReadFile(disk, "/data/t-0/"+name, 1<<20)
+		require.NoError(t, err)
+		end := int64(batches * records)
+		base, err := strconv.ParseInt(strings.TrimSuffix(name, ".index"), 10, 64)
+		require.NoError(t, err)
+		for i := 0; i < len(bytes); i += offsetEntrySize {
+			next := end - base
+			if i+offsetEntrySize < len(bytes) {
+				next = int64(beUint32(bytes[i+offsetEntrySize:]))
+			}
+			said := int64(beUint32(bytes[i:])) + (each-1)*records
+			binary.BigEndian.PutUint32(bytes[i:], uint32(min(said, next-1)))
+		}
+		require.NoError(t, writeFile(disk, "/data/t-0/"+name, bytes, true))
+	}
+	b = newBed(t, disk)
+	l := b.open().log()
+	for i := range int64(batches) {
+		for off := range int64(records) {
+			s, err := l.Read(i*records+off, 100, batches*records, true)
+			require.NoError(t, err)
+			require.Equal(t, i*records, s.BaseOffset())
+			s.Release()
+		}
+		offset, _, _, found, err := l.OffsetForTimestamp(testStart.UnixMilli() + i*10)
+		require.NoError(t, err)
+		require.True(t, found)
+		require.Equal(t, i*records, offset)
+	}
+	sealed := l.segments()
+	for _, seg := range sealed[:len(sealed)-1] {
+		require.False(t, seg.inMemory(), "the index of the segment at %d was made anew", seg.base)
 	}
 }

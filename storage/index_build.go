@@ -39,6 +39,17 @@ func (seg *segment) floorTime(target int64) (int64, error) {
 	return at.offset, nil
 }
 
+// leads says whether an entry of the offset index can name the batch where it points to: that ends at its offset. Or before
+// it: Apache Kafka 3 names the end of the whole append, which at a follower has several batches, at the place of the first.
+func (seg *segment) leads(at offsetIndexEntry, h record.Batch) bool {
+	last := h.LastOffset()
+	if last == at.offset {
+		return true
+	}
+	_, end := seg.tail()
+	return last < at.offset && at.offset < end
+}
+
 // walk is headers from an index entry on. The batch there must be the one that the entry names: an index file of
 // something else, or with a damaged entry, would hide records. If it is not, the walk begins at the start of the segment,
 // and a sealed segment gets a new index.
@@ -52,7 +63,7 @@ func (seg *segment) walk(f vfs.File, at offsetIndexEntry, limit int64, visit fun
 	}
 	if !wrong {
 		pos, err := headers(seg.logName(), f, at.pos, limit, func(h record.Batch, pos int64) bool {
-			if first && h.LastOffset() != at.offset {
+			if first && !seg.leads(at, h) {
 				wrong = true
 				return false
 			}

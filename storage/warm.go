@@ -155,7 +155,7 @@ func (seg *segment) tells(f vfs.File, x *index) (ok bool, err error) {
 		if err := readFull(f, h[:], last.pos); err != nil {
 			return false, err
 		}
-		if record.Batch(h[:]).LastOffset() != last.offset {
+		if !seg.leads(last, record.Batch(h[:])) {
 			return false, nil
 		}
 	}
