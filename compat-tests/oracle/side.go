@@ -300,23 +300,28 @@ func (t *talk) await(s *scenario.Step, c *channel, w *waiting) error {
 		return nil
 	}
 	w.reply.Answer = answer
-	return nil
+	return t.filter(s, w.reply)
 }
 
-// finish captures, filters and names what an answer holds.
-func (t *talk) finish(s *scenario.Step, reply *Reply) error {
-	if reply.Effect != wire.Answered {
-		for _, c := range s.Captures {
-			return fmt.Errorf("%s: no answer to take $%s from", reply.Effect, c.Name)
-		}
-		return nil
-	}
+// filter leaves in an answer what the step is about. `until` is judged after it: other scenarios run beside this one.
+func (t *talk) filter(s *scenario.Step, reply *Reply) error {
 	for _, f := range s.Filters {
 		prefix, err := scenario.Substitute(f.Prefix, t.vars)
 		if err != nil {
 			return err
 		}
 		keep(reply.Answer, f.Path, f.Field, prefix)
+	}
+	return nil
+}
+
+// finish captures and names what an answer holds.
+func (t *talk) finish(s *scenario.Step, reply *Reply) error {
+	if reply.Effect != wire.Answered {
+		for _, c := range s.Captures {
+			return fmt.Errorf("%s: no answer to take $%s from", reply.Effect, c.Name)
+		}
+		return nil
 	}
 	for _, c := range s.Captures {
 		v, err := scenario.Get(reply.Answer, c.Path)

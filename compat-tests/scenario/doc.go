@@ -22,8 +22,8 @@
 // What may follow a request:
 //
 //	capture NAME PATH          keeps a value of the answer for $NAME
-//	until PATH VALUE           asks again until the answer says so, ten seconds at most
-//	filter PATH FIELD TEXT     keeps the elements whose field starts with the text
+//	filter PATH FIELD TEXT     keeps the elements whose field starts with the text; `until` and `capture` see no others
+//	until PATH VALUE           asks again until the answer says so, two minutes at most
 //	mask PATH                  any value will do, as long as there is one
 //	sort PATH                  the order of this list means nothing
 //	differs ID PATH            a known difference: the row ID of docs/divergence.md
