@@ -4,10 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -33,21 +31,12 @@ var oddTopics = []oddTopic{
 // by the broker, and deleted in front. Besides what is left it compares what ListOffsets
 // says of it, whatever time it is asked for, and the producers.
 func TestOddCompactionAsKafka(t *testing.T) {
-	seed := uint64(1)
-	if s := os.Getenv("SEED"); s != "" {
-		seed, _ = strconv.ParseUint(s, 10, 64)
-	}
+	seed := seeded(t, 1)
 	root, now := t.TempDir(), time.Now().Add(-time.Hour).UnixMilli()
 	var answers [2][]string
-	for i, who := range []struct {
-		name  string
-		start func(*testing.T, string, props, ...string) *node
-	}{{"kafka", startKafka}, {"dohle", startDohle}} {
-		dir, ports := filepath.Join(root, who.name), freePorts(t, 2)
-		must(t, os.MkdirAll(dir, 0o700))
-		p := single(t, filepath.Join(dir, "data"), ports[0], ports[1]).with(props{
-			"log.cleaner.backoff.ms": "200", "log.initial.task.delay.ms": "100", "log.segment.delete.delay.ms": "100",
-			"log.cleaner.dedupe.buffer.size": "4194304", "offsets.topic.num.partitions": "1"})
+	for i, who := range bothBrokers {
+		dir := filepath.Join(root, who.name)
+		p := cleansOften(t, dir)
 		n := who.start(t, dir, p, "-t", clusterID, "--standalone")
 		r := newRPC(t, n, 1)
 		for _, o := range oddTopics {

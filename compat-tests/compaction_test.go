@@ -24,23 +24,13 @@ func TestCompactionAsKafka(t *testing.T) {
 	if long {
 		topics = 200
 	}
-	seed := uint64(1)
-	if s := os.Getenv("SEED"); s != "" {
-		seed, _ = strconv.ParseUint(s, 10, 64)
-	}
-	t.Logf("seed %d", seed)
+	seed := seeded(t, 1)
 	root, now := t.TempDir(), time.Now().Add(-time.Hour).UnixMilli()
 	var left [2][]string
 	var settings props
-	for i, who := range []struct {
-		name  string
-		start func(*testing.T, string, props, ...string) *node
-	}{{"kafka", startKafka}, {"dohle", startDohle}} {
-		dir, ports := filepath.Join(root, who.name), freePorts(t, 2)
-		must(t, os.MkdirAll(dir, 0o700))
-		p := single(t, filepath.Join(dir, "data"), ports[0], ports[1]).with(props{
-			"log.cleaner.backoff.ms": "200", "log.initial.task.delay.ms": "100", "log.segment.delete.delay.ms": "100",
-			"log.cleaner.dedupe.buffer.size": "4194304", "offsets.topic.num.partitions": "1"})
+	for i, who := range bothBrokers {
+		dir := filepath.Join(root, who.name)
+		p := cleansOften(t, dir)
 		n := who.start(t, dir, p, "-t", clusterID, "--standalone")
 		r := newRPC(t, n, 1)
 		for k := range topics {
@@ -88,6 +78,16 @@ func TestCompactionAsKafka(t *testing.T) {
 		}
 	}
 	back.stop(shutdownPatience)
+}
+
+// cleansOften is a node in dir whose cleaner looks for work all the time.
+func cleansOften(t *testing.T, dir string) props {
+	t.Helper()
+	must(t, os.MkdirAll(dir, 0o700))
+	ports := freePorts(t, 2)
+	return single(t, filepath.Join(dir, "data"), ports[0], ports[1]).with(props{
+		"log.cleaner.backoff.ms": "200", "log.initial.task.delay.ms": "100", "log.segment.delete.delay.ms": "100",
+		"log.cleaner.dedupe.buffer.size": "4194304", "offsets.topic.num.partitions": "1"})
 }
 
 func compactedTopic(k int) string { return fmt.Sprintf("compacted-%d", k) }

@@ -49,10 +49,7 @@ func TestLogDirOfKafkaIsServedAlike(t *testing.T) {
 		}
 		t.Run(end, func(t *testing.T) {
 			served := map[string]string{}
-			for _, who := range []struct {
-				name  string
-				start func(*testing.T, string, props, ...string) *node
-			}{{"kafka", startKafka}, {"dohle", startDohle}} {
+			for _, who := range bothBrokers {
 				d, p := at(end + "-" + who.name)
 				must(t, os.CopyFS(filepath.Join(d, "data"), os.DirFS(filepath.Join(origin, "data"))))
 				n := who.start(t, d, p)

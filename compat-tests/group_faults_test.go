@@ -39,11 +39,7 @@ func TestGroupsSurviveFaults(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv("EPISODES")); err == nil {
 		episodes = n
 	}
-	seed := uint64(time.Now().UnixNano())
-	if s, err := strconv.ParseUint(os.Getenv("SEED"), 10, 64); err == nil {
-		seed = s
-	}
-	t.Logf("SEED=%d", seed)
+	seed := seeded(t, uint64(time.Now().UnixNano()))
 
 	dir, ports := t.TempDir(), freePorts(t, 2)
 	p := single(t, filepath.Join(dir, "data"), ports[0], ports[1]).with(props{

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -167,6 +168,25 @@ func startKafka(t *testing.T, dir string, p props, format ...string) *node {
 	n := launch(t, dir, "Kafka Server started", "java", args...)
 	n.bootstrap = clientAddress(p)
 	return n
+}
+
+// bothBrokers are asked the same, one after the other.
+var bothBrokers = []struct {
+	name  string
+	start func(t *testing.T, dir string, p props, format ...string) *node
+}{{"kafka", startKafka}, {"dohle", startDohle}}
+
+// seeded is SEED of the environment, otherwise what is given. A failure is repeated with what it logs.
+func seeded(t *testing.T, otherwise uint64) uint64 {
+	t.Helper()
+	seed := otherwise
+	if s := os.Getenv("SEED"); s != "" {
+		var err error
+		seed, err = strconv.ParseUint(s, 10, 64)
+		must(t, err)
+	}
+	t.Logf("SEED=%d", seed)
+	return seed
 }
 
 func clientAddress(p props) string {

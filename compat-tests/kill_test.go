@@ -25,11 +25,7 @@ func TestKillsLoseNothing(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv("KILLS")); err == nil {
 		kills = n
 	}
-	seed := uint64(time.Now().UnixNano())
-	if s, err := strconv.ParseUint(os.Getenv("SEED"), 10, 64); err == nil {
-		seed = s
-	}
-	t.Logf("SEED=%d", seed)
+	seed := seeded(t, uint64(time.Now().UnixNano()))
 	rng := rand.New(rand.NewPCG(seed, 0))
 
 	dir, ports := t.TempDir(), freePorts(t, 2)

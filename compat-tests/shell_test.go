@@ -16,10 +16,7 @@ func TestMetadataShellShowsTheSame(t *testing.T) {
 	cp, err := shellClasspath()
 	must(t, err)
 	tree := map[string]map[string]string{}
-	for _, who := range []struct {
-		name  string
-		start func(*testing.T, string, props, ...string) *node
-	}{{"kafka", startKafka}, {"dohle", startDohle}} {
+	for _, who := range bothBrokers {
 		dir, ports := t.TempDir(), freePorts(t, 2)
 		p := single(t, filepath.Join(dir, "data"), ports[0], ports[1]).with(props{"metadata.log.max.record.bytes.between.snapshots": "1500"})
 		n := who.start(t, dir, p, "-t", clusterID, "--standalone", "--release-version", "4.3")
