@@ -19,7 +19,6 @@ func AppendInt8(dst []byte, v int8) []byte     { return append(dst, byte(v)) }
 func AppendInt16(dst []byte, v int16) []byte   { return binary.BigEndian.AppendUint16(dst, uint16(v)) }
 func AppendUint16(dst []byte, v uint16) []byte { return binary.BigEndian.AppendUint16(dst, v) }
 func AppendInt32(dst []byte, v int32) []byte   { return binary.BigEndian.AppendUint32(dst, uint32(v)) }
-func AppendUint32(dst []byte, v uint32) []byte { return binary.BigEndian.AppendUint32(dst, v) }
 func AppendInt64(dst []byte, v int64) []byte   { return binary.BigEndian.AppendUint64(dst, uint64(v)) }
 func AppendUUID(dst []byte, v UUID) []byte     { return append(dst, v[:]...) }
 
@@ -28,14 +27,6 @@ func AppendFloat64(dst []byte, v float64) []byte {
 }
 
 func AppendUvarint(dst []byte, v uint32) []byte { return binary.AppendUvarint(dst, uint64(v)) }
-
-// AppendVarint writes zig-zag.
-func AppendVarint(dst []byte, v int32) []byte {
-	return binary.AppendUvarint(dst, uint64(uint32(v<<1)^uint32(v>>31)))
-}
-
-// AppendVarlong writes zig-zag.
-func AppendVarlong(dst []byte, v int64) []byte { return binary.AppendVarint(dst, v) }
 
 // UvarintSize is the number of bytes AppendUvarint writes.
 func UvarintSize(v uint32) int {

@@ -38,7 +38,7 @@ func TestABadCheckpointIsReset(t *testing.T) { // C6, KAFKA-9133, 1641, 3330, 87
 			l.UpdateHighWatermark(4)
 			require.NoError(t, l.IncrementLogStartOffset(1))
 			require.NoError(t, b.store.Close())
-			require.NoError(t, writeFile(disk, "/data/"+cleanerName, []byte(text), true))
+			require.NoError(t, vfs.WriteFile(disk, "/data/"+cleanerName, []byte(text), true))
 			b = compactBed(t, disk).open()
 			l = b.log()
 			b.mustClean()

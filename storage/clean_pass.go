@@ -251,7 +251,11 @@ func (p *cleanPass) cleanGroup(f *cleanFilter, group []*segment, next int64) (er
 			return err
 		}
 	}
-	if err := out.finish(f.txns.take()); err != nil {
+	written, err := group[len(group)-1].modTime()
+	if err != nil {
+		return p.failed(err)
+	}
+	if err := out.finish(f.txns.take(), written); err != nil {
 		return err
 	}
 	return p.log.swapIn(out.segment(next), group, p.shape)

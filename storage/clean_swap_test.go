@@ -131,24 +131,24 @@ func TestHolesOfAnEarlierCleaningAreNoLoss(t *testing.T) { // as after a kill of
 	mustAppend(t, l, kv(1000, "a=1"))
 	want := held(t, l)
 	left := disk.Clone()
-	require.NoError(t, writeFile(left, "/data/"+recoveryPointName, []byte("0\n0\n"), true))
+	require.NoError(t, vfs.WriteFile(left, "/data/"+recoveryPointName, []byte("0\n0\n"), true))
 	b = compactBed(t, left).open()
 	require.Equal(t, want, held(t, b.log()))
 	// Nor when a pass was given up, and its end is not in the checkpoint, and the recovery points were removed by hand.
 	for _, remove := range []bool{true, false} {
 		left = disk.Clone()
-		require.NoError(t, writeFile(left, "/data/"+cleanerName, []byte("0\n1\nt 0 1\n"), true))
+		require.NoError(t, vfs.WriteFile(left, "/data/"+cleanerName, []byte("0\n1\nt 0 1\n"), true))
 		if remove {
 			require.NoError(t, left.Remove("/data/"+recoveryPointName))
 		} else {
-			require.NoError(t, writeFile(left, "/data/"+recoveryPointName, nil, true))
+			require.NoError(t, vfs.WriteFile(left, "/data/"+recoveryPointName, nil, true))
 		}
 		b = compactBed(t, left).open()
 		require.Equal(t, want, held(t, b.log()))
 	}
 	// Without either checkpoint a hole is a loss.
 	require.NoError(t, disk.Remove("/data/"+cleanerName))
-	require.NoError(t, writeFile(disk, "/data/"+recoveryPointName, []byte("0\n0\n"), true))
+	require.NoError(t, vfs.WriteFile(disk, "/data/"+recoveryPointName, []byte("0\n0\n"), true))
 	b = compactBed(t, disk.Clone()).open()
 	require.Less(t, b.log().LogEndOffset(), l.LogEndOffset())
 }
@@ -203,6 +203,46 @@ func TestAFullMapEndsThePassAndTheNextGoesOn(t *testing.T) {
 	seal(t, l)
 	require.False(t, b.store.CleanOne(context.Background(), c))
 	require.ErrorContains(t, b.store.Uncleanable()[tp0], "log.cleaner.dedupe.buffer.size")
+}
+
+func TestACleanedSegmentIsAsOldAsWhatItComesFrom(t *testing.T) {
+	dir := path.Join(t.TempDir(), "data")
+	b := compactBed(t, vfs.OS)
+	b.cfg.Delete, b.cfg.RetentionMs = true, time.Hour.Milliseconds()
+	s, err := Open(b.options(dir))
+	require.NoError(t, err)
+	b.store = s
+	l := b.log()
+	files := func() (times []time.Time) {
+		for _, suffix := range []string{logSuffix, indexSuffix, timeIndexSuffix} {
+			info, err := vfs.OS.Stat(l.segments()[0].path(suffix))
+			require.NoError(t, err)
+			times = append(times, info.ModTime())
+		}
+		return times
+	}
+	mustAppend(t, l, kv(-1, "a=1", "b=1")) // retention has nothing but the file's time
+	seal(t, l)
+	mustAppend(t, l, kv(-1, "a=2"))
+	seal(t, l)
+	first, last := testStart.Add(-2*time.Hour), testStart.Add(-30*time.Minute)
+	require.NoError(t, vfs.OS.SetModTime(l.segments()[0].logName(), first))
+	require.NoError(t, vfs.OS.SetModTime(l.segments()[1].logName(), last))
+	b.mustClean()
+	require.Equal(t, []string{"1 b=1", "2 a=2"}, held(t, l))
+	for _, at := range files() {
+		require.True(t, at.Equal(last), "%s, not %s", at, last) // of the last of those that became one
+	}
+	for _, c := range []struct {
+		passed  time.Duration
+		deleted int
+	}{{29 * time.Minute, 0}, {2 * time.Minute, 1}} {
+		b.clock.now = b.clock.now.Add(c.passed)
+		n, err := l.DeleteOldSegments()
+		require.NoError(t, err)
+		require.Equal(t, c.deleted, n, "after %s", c.passed)
+	}
+	require.NoError(t, s.Close())
 }
 
 func TestReadersGoOnThroughSwaps(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/dohle-io/dohle/internal/vfs"
 	"github.com/dohle-io/dohle/protocol/record"
@@ -74,8 +75,9 @@ func (c *cleanedFile) flush() error {
 	return nil
 }
 
-// finish makes the files durable, indexes and all, before any of their names changes.
-func (c *cleanedFile) finish(aborted []AbortedTxn) error {
+// finish makes the files durable, indexes and all, before any of their names changes. They are as old as what they come
+// from, written: retention goes by it where no record has a timestamp.
+func (c *cleanedFile) finish(aborted []AbortedTxn, written time.Time) error {
 	p, fsys := c.p, c.p.log.files.fs
 	if err := c.flush(); err != nil {
 		return err
@@ -103,7 +105,15 @@ func (c *cleanedFile) finish(aborted []AbortedTxn) error {
 		if w.suffix == txnIndexSuffix && len(txns) == 0 {
 			continue
 		}
-		if err := writeFile(fsys, c.seg.path(w.suffix+cleanedSuffix), w.bytes, true); err != nil {
+		if err := vfs.WriteFile(fsys, c.seg.path(w.suffix+cleanedSuffix), w.bytes, true); err != nil {
+			return p.failed(err)
+		}
+	}
+	if written.IsZero() {
+		return nil
+	}
+	for _, suffix := range []string{logSuffix, indexSuffix, timeIndexSuffix} {
+		if err := fsys.SetModTime(c.seg.path(suffix+cleanedSuffix), written); err != nil {
 			return p.failed(err)
 		}
 	}

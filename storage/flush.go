@@ -172,13 +172,13 @@ func (l *Log) doFlush(w *flushWork, sync bool) error {
 	}
 	for _, s := range w.snapshots {
 		w.dir = true
-		if err := writeFile(l.files.fs, l.file(offsetName(s.offset, snapshotSuffix)), s.bytes, sync); err != nil {
+		if err := vfs.WriteFile(l.files.fs, l.file(offsetName(s.offset, snapshotSuffix)), s.bytes, sync); err != nil {
 			return err
 		}
 	}
 	if w.epochs != nil {
 		w.dir = true
-		if err := writeFile(l.files.fs, l.file(epochCheckpointName+tempSuffix), w.epochs, sync); err != nil {
+		if err := vfs.WriteFile(l.files.fs, l.file(epochCheckpointName+tempSuffix), w.epochs, sync); err != nil {
 			return err
 		}
 		if err := l.files.fs.Rename(l.file(epochCheckpointName+tempSuffix), l.file(epochCheckpointName)); err != nil {
@@ -288,23 +288,6 @@ func (seg *segment) writeIndex(suffix string, b []byte, at int, sealed bool, siz
 		if err == nil && sync {
 			err = f.Sync()
 		}
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	return err
-}
-
-func writeFile(fsys vfs.FS, name string, b []byte, sync bool) error {
-	f, err := fsys.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	if len(b) > 0 {
-		_, err = f.WriteAt(b, 0)
-	}
-	if err == nil && sync {
-		err = f.Sync()
 	}
 	if closeErr := f.Close(); err == nil {
 		err = closeErr

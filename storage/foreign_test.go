@@ -77,7 +77,7 @@ func TestAForeignIndexIsMadeAnew(t *testing.T) {
 		}
 		for what, bytes := range damages {
 			d := disk.Clone()
-			require.NoError(t, writeFile(d, "/data/t-0/"+name, bytes, true))
+			require.NoError(t, vfs.WriteFile(d, "/data/t-0/"+name, bytes, true))
 			b := newBed(t, d)
 			b.clock.now = testStart.Add(time.Hour)
 			l := b.open().log()
@@ -134,7 +134,7 @@ func TestAnIndexThatNamesAWholeAppendIsKept(t *testing.T) {
 			said := int64(beUint32(bytes[i:])) + (each-1)*records
 			binary.BigEndian.PutUint32(bytes[i:], uint32(min(said, next-1)))
 		}
-		require.NoError(t, writeFile(disk, "/data/t-0/"+name, bytes, true))
+		require.NoError(t, vfs.WriteFile(disk, "/data/t-0/"+name, bytes, true))
 	}
 	b = newBed(t, disk)
 	l := b.open().log()

@@ -267,7 +267,7 @@ func (l *Log) ensureDirLocked() error {
 		return nil
 	}
 	l.metaDirty = true
-	if err := writeFile(l.files.fs, l.file(partitionMetaName), encodePartitionMeta(id), false); err != nil {
+	if err := vfs.WriteFile(l.files.fs, l.file(partitionMetaName), encodePartitionMeta(id), false); err != nil {
 		return l.fail("write partition.metadata of", err)
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"sort"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/dohle-io/dohle/internal/vfs"
 	"github.com/dohle-io/dohle/protocol/record"
@@ -220,14 +221,20 @@ func (seg *segment) largestTimestamp() (int64, error) {
 	if err != nil || ts >= 0 {
 		return ts, err
 	}
-	info, err := seg.log.files.fs.Stat(seg.logName())
-	if err != nil {
-		return 0, err
-	}
-	if info.ModTime().IsZero() {
+	at, err := seg.modTime()
+	if err == nil && at.IsZero() {
 		return seg.log.nowMs(), nil // a disk without times: never too old
 	}
-	return info.ModTime().UnixMilli(), nil
+	return at.UnixMilli(), err
+}
+
+// modTime is when the records' file was last written, as the disk says; zero where it does not.
+func (seg *segment) modTime() (time.Time, error) {
+	info, err := seg.log.files.fs.Stat(seg.logName())
+	if err != nil {
+		return time.Time{}, err
+	}
+	return info.ModTime(), nil
 }
 
 // maxTimestampOffset is the largest timestamp and the last offset of the first batch that has it; (-1, base) without.

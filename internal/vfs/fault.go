@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"sync"
+	"time"
 )
 
 // Kind is what an operation does, as one bit.
@@ -25,9 +26,10 @@ const (
 	KindMkdir
 	KindList // Stat and ReadDir
 	KindLock
+	KindTime // of a file, set
 
 	// Mutating are the kinds that change what a crash could leave behind.
-	Mutating = KindCreate | KindWrite | KindTruncate | KindSync | KindSyncDir | KindRename | KindRemove | KindMkdir
+	Mutating = KindCreate | KindWrite | KindTruncate | KindSync | KindSyncDir | KindRename | KindRemove | KindMkdir | KindTime
 )
 
 // Op is one operation on the file system below.
@@ -199,6 +201,13 @@ func (f *Fault) Stat(name string) (fs.FileInfo, error) {
 		return nil, err
 	}
 	return f.base.Stat(name)
+}
+
+func (f *Fault) SetModTime(name string, t time.Time) error {
+	if err, _ := f.step(KindTime, name); err != nil {
+		return err
+	}
+	return f.base.SetModTime(name, t)
 }
 
 func (f *Fault) ReadDir(dir string) ([]fs.DirEntry, error) {

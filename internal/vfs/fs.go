@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"time"
 )
 
 // FS is a file system. Safe for concurrent use. Errors satisfy errors.Is for fs.ErrNotExist and fs.ErrExist.
@@ -24,6 +25,10 @@ type FS interface {
 	Rename(oldName, newName string) error
 
 	Stat(name string) (fs.FileInfo, error)
+
+	// SetModTime is what Stat says of a file's time from now on, until it is written again. Nothing happens where a
+	// file system has no times: Stat says zero there.
+	SetModTime(name string, t time.Time) error
 
 	// ReadDir lists a directory sorted by name. A symbolic link counts as what it leads to, with its size, since that is
 	// what opening it gives; one that leads nowhere stays a link.
@@ -148,13 +153,10 @@ func Same(fsys FS, a, b string) bool {
 	return err == nil && os.SameFile(one, two)
 }
 
-// WriteFileAtomic replaces name by data so that a reader after a crash finds the old bytes or the new, never a mix:
-// a temporary file beside it, then a rename. With sync the bytes are durable before the rename and the rename before
-// the return; without, a power cut may leave an empty or torn file under the final name, and the caller must be able
-// to rebuild it.
-func WriteFileAtomic(fsys FS, name string, data []byte, sync bool) error {
-	temp := name + ".tmp"
-	f, err := fsys.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+// WriteFile makes a file of data, or makes it what an existing one holds. With sync its bytes are durable, which says
+// nothing of its name.
+func WriteFile(fsys FS, name string, data []byte, sync bool) error {
+	f, err := fsys.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
@@ -167,7 +169,16 @@ func WriteFileAtomic(fsys FS, name string, data []byte, sync bool) error {
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
 	}
-	if err != nil {
+	return err
+}
+
+// WriteFileAtomic replaces name by data so that a reader after a crash finds the old bytes or the new, never a mix:
+// a temporary file beside it, then a rename. With sync the bytes are durable before the rename and the rename before
+// the return; without, a power cut may leave an empty or torn file under the final name, and the caller must be able
+// to rebuild it.
+func WriteFileAtomic(fsys FS, name string, data []byte, sync bool) error {
+	temp := name + ".tmp"
+	if err := WriteFile(fsys, temp, data, sync); err != nil {
 		return err
 	}
 	if err := fsys.Rename(temp, name); err != nil {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/gofrs/flock"
+	"time"
 )
 
 // OS is the machine's file system.
@@ -28,6 +29,9 @@ func (osFS) Remove(name string) error              { return os.Remove(name) }
 func (osFS) RemoveAll(name string) error           { return os.RemoveAll(name) }
 func (osFS) Rename(oldName, newName string) error  { return os.Rename(oldName, newName) }
 func (osFS) Stat(name string) (fs.FileInfo, error) { return os.Stat(name) }
+
+func (osFS) SetModTime(name string, t time.Time) error { return os.Chtimes(name, time.Time{}, t) }
+
 func (osFS) ReadDir(dir string) ([]fs.DirEntry, error) {
 	entries, err := os.ReadDir(dir)
 	for i, e := range entries {
