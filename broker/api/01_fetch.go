@@ -75,11 +75,12 @@ type fetchCall struct {
 	maxWait  time.Duration
 	stable   bool // read_committed: aborted transactions are told
 
-	bytes    int  // records found by the last pass
-	urgent   bool // an error or a divergence is to be told at once
-	readable bool // at least one partition exists
-	again    bool // something came between reading and arming
-	armed    bool // watches may be armed
+	bytes    int             // records found by the last pass
+	urgent   bool            // an error or a divergence is to be told at once
+	readable bool            // at least one partition exists
+	ended    <-chan struct{} // of the wait, from its begin on
+	again    bool            // something came between reading and arming
+	armed    bool            // watches may be armed
 }
 
 func (h *Handlers) fetch(c *server.Ctx, req *kmsg.FetchRequest) server.Answer {
@@ -216,7 +217,7 @@ func (f *fetchCall) run() bool {
 		}
 		f.unlock()
 		if first {
-			f.c.Park()
+			f.ended = f.c.Park().Done()
 			deadline = f.timer()
 			defer f.s.timer.Stop()
 		}
@@ -232,8 +233,7 @@ func (f *fetchCall) wait(wake <-chan struct{}, deadline <-chan time.Time) bool {
 	case <-wake:
 		return false
 	case <-deadline:
-	case <-f.c.Stopping():
-	case <-f.c.Context.Done():
+	case <-f.ended:
 	}
 	return true
 }

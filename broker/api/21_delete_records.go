@@ -109,7 +109,7 @@ func settleDeletions(deletions []*deletion) bool {
 
 // awaitDeletions waits for the followers' log starts, which they tell with their fetches.
 func (h *Handlers) awaitDeletions(c *server.Ctx, deletions []*deletion, timeout time.Duration) {
-	c.Park()
+	ended := c.Park().Done()
 	wake := replica.NewWake()
 	for _, d := range deletions {
 		if d.pending {
@@ -125,9 +125,7 @@ func (h *Handlers) awaitDeletions(c *server.Ctx, deletions []*deletion, timeout 
 		case <-wake.C():
 		case <-timer.C():
 			waiting = false
-		case <-c.Stopping():
-			waiting = false
-		case <-c.Context.Done():
+		case <-ended:
 			waiting = false
 		}
 	}

@@ -72,7 +72,6 @@ func (d *Dispatcher) createAndWait(c *server.Ctx, missing []string, img *metadat
 	if !d.creations.soon(c, missing) {
 		return img
 	}
-	c.Park()
 	d.h.awaitImage(c, c.Now.Add(createPatience), func(now *metadata.Image) bool {
 		img = now
 		for len(missing) > 0 && now.Topics.ByName(missing[0]) != nil {

@@ -82,6 +82,7 @@ func (h *Handlers) awaitImage(c *server.Ctx, deadline time.Time, shown func(*met
 	if shown(img) {
 		return
 	}
+	ended := c.Park().Done()
 	timer := h.real().NewTimer(deadline.Sub(h.real().Now()))
 	defer timer.Stop()
 	for {
@@ -92,9 +93,7 @@ func (h *Handlers) awaitImage(c *server.Ctx, deadline time.Time, shown func(*met
 			}
 		case <-timer.C():
 			return
-		case <-c.Stopping():
-			return
-		case <-c.Context.Done():
+		case <-ended:
 			return
 		}
 	}

@@ -37,8 +37,7 @@ const groupOperations int32 = 1<<3 | 1<<6 | 1<<8 | 1<<10 | 1<<11
 // askGroups parks c and lets ask wait in its name. The context ends when the server stops: whoever waits is told
 // NOT_COORDINATOR, and looks for the next one. req's byte slices must not alias the frame any more.
 func askGroups[Q kmsg.Request, P kmsg.Response](c *server.Ctx, req Q, ask func(context.Context, group.Caller, Q) P) P {
-	c.Park()
-	return ask(newGroupWait(c), caller(c), req)
+	return ask(c.Park(), caller(c), req)
 }
 
 func caller(c *server.Ctx) group.Caller {
@@ -47,37 +46,4 @@ func caller(c *server.Ctx) group.Caller {
 		id = *c.Header.ClientID
 	}
 	return group.NewCaller(id, c.Client)
-}
-
-// groupWait is a request's context that also ends when the server begins to stop. It has no goroutine of its own: the
-// coordinator waits on Done alone, so whichever of the two channels can be watched longer must be the one. A stop closes
-// Stopping before it cancels the context, and a client that goes away does not end the context.
-type groupWait struct {
-	context.Context
-	stopping <-chan struct{}
-}
-
-func newGroupWait(c *server.Ctx) context.Context {
-	ctx := c.Context
-	if ctx == nil {
-		ctx = context.Background()
-	}
-	stopping := c.Stopping()
-	if stopping == nil {
-		return ctx
-	}
-	return groupWait{ctx, stopping}
-}
-
-// Done implements context.Context.
-func (w groupWait) Done() <-chan struct{} { return w.stopping }
-
-// Err implements context.Context.
-func (w groupWait) Err() error {
-	select {
-	case <-w.stopping:
-		return context.Canceled
-	default:
-		return w.Context.Err()
-	}
 }

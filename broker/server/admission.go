@@ -1,7 +1,6 @@
 package server
 
 import (
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -85,11 +84,11 @@ func (a *admission) count() int {
 }
 
 // each calls f for every connection; f must not block.
-func (a *admission) each(f func(net.Conn)) {
+func (a *admission) each(f func(*conn)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for k := range a.all {
-		f(k.nc)
+		f(k)
 	}
 }
 

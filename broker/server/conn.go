@@ -33,7 +33,16 @@ type conn struct {
 	head  bufpool.Buffer // given out by scratch for the current request
 
 	lastActive atomic.Int64 // unix nanoseconds, for choosing whom a full broker closes
+	parkState
 	lateState
+}
+
+// parkState lets others end what a handler waits for.
+type parkState struct {
+	parked  atomic.Int64 // unix nanoseconds at which the request that waits was read; 0: none waits
+	dropped atomic.Bool
+	wait    context.Context // made at the first wait, before parked says so
+	endWait context.CancelFunc
 }
 
 // lateState is the queue of answers that wait, see late.go.
@@ -70,6 +79,9 @@ func (k *conn) serve() {
 	err := k.loop()
 	k.releaseFrame()
 	k.endLate(err)
+	if k.wait != nil {
+		k.endWait()
+	}
 	if !k.writerFailed() {
 		k.flushOwn() // answers of requests before the one that ended it
 	}
@@ -128,6 +140,9 @@ func (k *conn) handle(frame []byte) error {
 	}
 	k.server.requests.Add(1)
 	a := row.Handle(&k.ctx, req)
+	if k.parked.Load() != 0 {
+		k.parked.Store(0)
+	}
 	if a.kind == answerLater && !row.Pipelined {
 		return errLateKind
 	}
@@ -173,12 +188,27 @@ func (k *conn) releaseFrame() {
 	k.frame.Free()
 }
 
-func (k *conn) park() {
+func (k *conn) park() context.Context {
 	k.releaseFrame()
 	k.flushOwn()
+	if k.wait == nil {
+		k.wait, k.endWait = context.WithCancel(k.server.stopCtx)
+	}
+	k.parked.Store(k.ctx.Now.UnixNano())
+	if k.dropped.Load() {
+		k.endWait()
+	}
+	return k.wait
 }
 
-func (k *conn) stopping() <-chan struct{} { return k.server.stop }
+// drop closes the connection from outside, and ends what its handler waits for.
+func (k *conn) drop() {
+	k.dropped.Store(true)
+	k.nc.Close()
+	if k.parked.Load() != 0 {
+		k.endWait()
+	}
+}
 
 func (k *conn) scratch() []byte {
 	if k.head.B == nil {

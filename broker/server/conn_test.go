@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -294,6 +295,33 @@ func TestIdleConnectionIsClosedAfterItsTime(t *testing.T) {
 	})
 }
 
+// parking is a row whose requests wait for what never comes, and then answer.
+func parking() *Row {
+	return &Row{Key: 3, Name: "Metadata", Min: 0, Max: 13, Handle: func(c *Ctx, req kmsg.Request) Answer {
+		<-c.Park().Done()
+		return Reply(req.ResponseKind())
+	}}
+}
+
+func TestRequestThatWaitsForTheIdleTimeIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, rows{3: parking(), 18: answering(18, 0, 4)}, func(o *Options) { o.IdleTimeout = 10 * time.Minute })
+		c, gone := r.dial(), r.dial()
+		c.send(versions(3)) // time before the request is not its own
+		c.nextID()
+		clock.Sleep(context.Background(), clock.Machine, 9*time.Minute)
+		c.send(kmsg.NewPtrMetadataRequest())
+		gone.send(kmsg.NewPtrMetadataRequest())
+		synctest.Wait()
+		gone.nc.Close()
+		begun := clock.Machine.Now()
+		c.closed()
+		assert.InDelta(t, 640, clock.Machine.Now().Sub(begun).Seconds(), 41) // in an eighth of the time after it
+		synctest.Wait()
+		assert.Zero(t, r.Stats().Connections)
+	})
+}
+
 func TestHalfFrameIsClosedAfterThirtySeconds(t *testing.T) {
 	for _, claimed := range []byte{0, 2} { // inside the read buffer, and beyond it
 		synctest.Test(t, func(t *testing.T) {
@@ -374,8 +402,7 @@ func TestCloseAnswersEarlierRequestsFirst(t *testing.T) {
 func TestStopLetsRequestsFinish(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := rows{3: {Key: 3, Name: "Metadata", Min: 0, Max: 13, Handle: func(c *Ctx, req kmsg.Request) Answer {
-			c.Park()
-			<-c.Stopping()
+			<-c.Park().Done()
 			return Reply(req.ResponseKind())
 		}}}
 		r := start(t, d, nil)
@@ -445,21 +472,28 @@ func TestConnectionCaps(t *testing.T) {
 			b.nextID()
 		})
 	})
-	t.Run("the protected listener makes room", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			r := start(t, rows{18: answering(18, 0, 4)}, func(o *Options) {
-				o.Listeners = append(o.Listeners, Listener{Name: "INTERNAL", Host: "localhost"})
-				o.Limits = func() Limits { return Limits{MaxConnections: 1, ProtectedListener: "INTERNAL"} }
+	for _, waits := range []bool{false, true} { // for its client, or a request of it for something else
+		t.Run(fmt.Sprintf("the protected listener makes room, waits %t", waits), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := start(t, rows{3: parking(), 18: answering(18, 0, 4)}, func(o *Options) {
+					o.Listeners = append(o.Listeners, Listener{Name: "INTERNAL", Host: "localhost"})
+					o.Limits = func() Limits { return Limits{MaxConnections: 1, ProtectedListener: "INTERNAL"} }
+				})
+				a := r.dial()
+				if waits {
+					a.send(kmsg.NewPtrMetadataRequest())
+				}
+				synctest.Wait()
+				nc, err := r.net.Dial(context.Background(), "tcp", r.Addrs()["INTERNAL"][0].String())
+				require.NoError(t, err)
+				defer nc.Close()
+				b := &client{t: t, nc: nc}
+				b.send(versions(0))
+				b.nextID()
+				a.closed()
+				synctest.Wait()
+				assert.Equal(t, 1, r.Stats().Connections)
 			})
-			a := r.dial()
-			synctest.Wait()
-			nc, err := r.net.Dial(context.Background(), "tcp", r.Addrs()["INTERNAL"][0].String())
-			require.NoError(t, err)
-			defer nc.Close()
-			b := &client{t: t, nc: nc}
-			b.send(versions(0))
-			b.nextID()
-			a.closed()
 		})
-	})
+	}
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"time"
@@ -45,20 +46,15 @@ func (c *Ctx) ReleaseFrame() {
 }
 
 // Park must be called before a handler blocks for anything but a lock or the disk: it gives the frame back
-// and sends the answers of earlier requests that still lie in the connection's buffer.
-func (c *Ctx) Park() {
-	if c.exchange != nil {
-		c.exchange.park()
-	}
-}
-
-// Stopping is closed when the server begins to stop: long polls answer at once with what they have.
-// Never closed when the Ctx was made by hand.
-func (c *Ctx) Stopping() <-chan struct{} {
+// and sends the answers of earlier requests that still lie in the connection's buffer. Who waits for what others do waits
+// no longer than the context: it ends when the server begins to stop, and long polls answer at once with what they have;
+// and when the connection was closed by this side, since it had to make room or waited for IdleTimeout. That the peer
+// went away does not end it. With a Ctx made by hand it is c.Context.
+func (c *Ctx) Park() context.Context {
 	if c.exchange == nil {
-		return nil
+		return cmp.Or(c.Context, context.Background())
 	}
-	return c.exchange.stopping()
+	return c.exchange.park()
 }
 
 // Scratch returns an empty slice with room for the head of a spliced answer. It is the connection's own
@@ -97,8 +93,7 @@ func (c *Ctx) Reserve(n int64) error {
 // exchange is what a Ctx reaches of its connection; *conn is the only one outside tests.
 type exchange interface {
 	releaseFrame() // idempotent
-	park()
-	stopping() <-chan struct{}
+	park() context.Context
 	scratch() []byte
 	reserve(n int64) error
 }

@@ -18,7 +18,7 @@
 //
 // What it does not do: it knows no key but ApiVersions' shape through Row.Unsupported, keeps no metrics of
 // its own besides a few counters, authorizes nothing, and never looks into records. It does not watch the
-// socket while a request waits, as Kafka does not.
+// socket while a request waits, as Kafka does not: a wait ends with its own time, or with IdleTimeout.
 //
 // KIPs: 219 (throttled answers go out first), 402 and 612 (connection caps), 511 (ApiVersions fallback).
 package server

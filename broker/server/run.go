@@ -28,13 +28,16 @@ func (s *Server) Run(ctx context.Context) error {
 			acceptors.Go(func() { s.accept(l, socket) })
 		}
 	}
+	var watch sync.WaitGroup
+	watch.Go(s.watchParked)
 	<-ctx.Done()
-	close(s.stop)
+	s.stop()
 	for _, l := range s.listeners {
 		l.close()
 	}
 	acceptors.Wait()
-	s.admission.each(func(nc net.Conn) { nc.SetReadDeadline(time.Unix(1, 0)) }) // a closed one is fine
+	watch.Wait()
+	s.admission.each(func(k *conn) { k.nc.SetReadDeadline(time.Unix(1, 0)) }) // a closed one is fine
 
 	finished := make(chan struct{})
 	go func() {
@@ -52,7 +55,7 @@ func (s *Server) Run(ctx context.Context) error {
 	select {
 	case <-finished:
 	case <-patience.C():
-		s.admission.each(func(nc net.Conn) { nc.Close() })
+		s.admission.each(func(k *conn) { k.nc.Close() })
 		<-finished
 	}
 	return nil
@@ -79,6 +82,15 @@ func (s *Server) accept(l *listener, socket net.Listener) {
 		if k := s.admit(l, nc); k != nil {
 			s.working.Go(k.serve)
 		}
+	}
+}
+
+// watchParked closes connections whose request waits for IdleTimeout, in the eighth after it. Those that wait for their
+// client look themselves.
+func (s *Server) watchParked() {
+	within := s.o.IdleTimeout
+	for within > 0 && clock.Sleep(s.stopCtx, s.o.Clock, within/8+1) == nil {
+		s.dropParked(s.o.Clock.Now().Add(-within))
 	}
 }
 

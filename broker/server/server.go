@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Server is a set of listeners and their connections: New, Listen, Run, and then it is spent. A node with a
@@ -21,8 +22,9 @@ type Server struct {
 	requests atomic.Int64
 	faults   atomic.Int64
 
-	stop    chan struct{}   // closed when Run's context ended
-	reqCtx  context.Context // of handlers; outlives stop by at most StopTimeout
+	stopCtx context.Context // ends when Run's context ended
+	stop    context.CancelFunc
+	reqCtx  context.Context // of handlers; outlives stopCtx by at most StopTimeout
 	reqEnd  context.CancelFunc
 	working sync.WaitGroup // connections
 }
@@ -30,7 +32,8 @@ type Server struct {
 // New returns a server that is not bound yet.
 func New(o Options) *Server {
 	o.defaults()
-	s := &Server{o: o, admission: newAdmission(), stop: make(chan struct{})}
+	s := &Server{o: o, admission: newAdmission()}
+	s.stopCtx, s.stop = context.WithCancel(context.Background())
 	s.reqCtx, s.reqEnd = context.WithCancel(context.Background())
 	return s
 }
@@ -55,6 +58,7 @@ func (s *Server) Close() {
 		l.close()
 	}
 	s.listeners = nil
+	s.stop()
 	s.reqEnd()
 }
 
@@ -94,14 +98,7 @@ func (s *Server) Stats() Stats {
 
 func (s *Server) requestContext() context.Context { return s.reqCtx }
 
-func (s *Server) isStopping() bool {
-	select {
-	case <-s.stop:
-		return true
-	default:
-		return false
-	}
-}
+func (s *Server) isStopping() bool { return s.stopCtx.Err() != nil }
 
 // admit lets a new socket in, waiting while the broker or the listener is full; nil = it was closed.
 func (s *Server) admit(l *listener, nc net.Conn) *conn {
@@ -113,7 +110,7 @@ func (s *Server) admit(l *listener, nc net.Conn) *conn {
 		switch v {
 		case admitted:
 			if evict != nil {
-				evict.nc.Close()
+				evict.drop()
 			}
 			return k
 		case refused:
@@ -123,12 +120,21 @@ func (s *Server) admit(l *listener, nc net.Conn) *conn {
 		case full:
 			select {
 			case <-left:
-			case <-s.stop:
+			case <-s.stopCtx.Done():
 				nc.Close()
 				return nil
 			}
 		}
 	}
+}
+
+// dropParked closes the connections whose request has waited since before.
+func (s *Server) dropParked(before time.Time) {
+	s.admission.each(func(k *conn) {
+		if since := k.parked.Load(); since != 0 && since <= before.UnixNano() {
+			k.drop()
+		}
+	})
 }
 
 // closed takes a connection out of the books and tells who wanted to know.
