@@ -174,7 +174,10 @@ func (s *State) incremental(res metadata.ConfigResource, ops []kmsg.IncrementalA
 			if row == nil || row.Type != config.List {
 				return c, refuse(kerr.InvalidConfig, "Can't %s to key %s because its type is not LIST.", verb, op.Name)
 			}
-			value := edit(row, have, deref(op.Value))
+			if op.Value == nil { // a broker does not let it pass (A19)
+				return c, refuse(kerr.InvalidRequest, "Null value not supported for : %s", op.Name)
+			}
+			value := edit(row, have, *op.Value)
 			c.values[op.Name] = &value
 		default:
 			return c, refuse(kerr.InvalidRequest, "Unknown operation %d.", op.Op)

@@ -47,6 +47,8 @@ func TestIncrementalAlterConfigs(t *testing.T) {
 		{alteration{topicType, "t", "retention.ms", set, ptr("5")}, nil, ""},
 		{alteration{topicType, "t", "cleanup.policy", app, ptr("compact")}, nil, ""},
 		{alteration{topicType, "t", "retention.ms", app, ptr("5")}, kerr.InvalidConfig, "Can't APPEND to key retention.ms because its type is not LIST."},
+		{alteration{topicType, "t", "cleanup.policy", app, nil}, kerr.InvalidRequest, "Null value not supported for : cleanup.policy"},
+		{alteration{topicType, "t", "cleanup.policy", sub, nil}, kerr.InvalidRequest, "Null value not supported for : cleanup.policy"},
 		{alteration{topicType, "t", "retention.ms", sub, ptr("5")}, kerr.InvalidConfig, "Can't SUBTRACT to key retention.ms because its type is not LIST."},
 		{alteration{topicType, "nope", "retention.ms", set, ptr("5")}, kerr.UnknownTopicOrPartition, "The topic 'nope' does not exist."},
 		{alteration{topicType, "", "retention.ms", set, ptr("5")}, kerr.InvalidRequest, "Default topic resources are not allowed."},

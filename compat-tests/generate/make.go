@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dohle-io/dohle/compat-tests/scenario"
 	"github.com/dohle-io/dohle/compat-tests/wire"
 )
 
@@ -37,7 +38,14 @@ func (m *maker) body(msg *wire.Message, version int16) map[string]any {
 	switch msg.Name {
 	case "JoinGroup":
 		m.join(fields, version)
-	case "CreateTopics", "CreatePartitions", "AlterConfigs", "IncrementalAlterConfigs", "UpdateFeatures":
+	case "IncrementalAlterConfigs":
+		fields["ValidateOnly"] = true
+		scenario.Visit(fields, "Resources.Configs.Value", func(c map[string]any, _ string, _ int) {
+			if op := c["ConfigOperation"]; c["Value"] == nil && (op == 2 || op == 3) { // A19: Kafka's controller would resign
+				c["Value"] = "compact"
+			}
+		})
+	case "CreateTopics", "CreatePartitions", "AlterConfigs", "UpdateFeatures":
 		fields["ValidateOnly"] = true
 	}
 	return fields

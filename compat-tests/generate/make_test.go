@@ -2,6 +2,7 @@ package generate
 
 import (
 	"math/rand/v2"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -54,6 +55,9 @@ func TestRequestsChangeNothingForGood(t *testing.T) {
 		switch api {
 		case "CreateTopics", "CreatePartitions", "AlterConfigs", "IncrementalAlterConfigs":
 			if !strings.Contains(text, `"ValidateOnly":true`) {
+				t.Errorf("%s %s", api, text)
+			}
+			if regexp.MustCompile(`"ConfigOperation":[23],[^{}]*"Value":null`).MatchString(text) { // a controller of Apache Kafka resigns
 				t.Errorf("%s %s", api, text)
 			}
 		case "BrokerRegistration", "Vote", "BeginQuorumEpoch", "EndQuorumEpoch":
