@@ -37,12 +37,12 @@ type conn struct {
 	lateState
 }
 
-// parkState lets others end what a handler waits for.
+// parkState lets others end what the connection waits for. The contexts are made at its first wait.
 type parkState struct {
-	parked  atomic.Int64 // unix nanoseconds at which the request that waits was read; 0: none waits
-	dropped atomic.Bool
-	wait    context.Context // made at the first wait, before parked says so
-	endWait context.CancelFunc
+	parked     atomic.Int64 // unix nanoseconds since when it waits, for anything but its peer; 0: it does not
+	dropped    atomic.Bool
+	life, wait context.Context // both end with the connection, wait also when the server begins to stop
+	end        func()          // ends both; made before parked says that there is a wait
 }
 
 // lateState is the queue of answers that wait, see late.go.
@@ -79,8 +79,8 @@ func (k *conn) serve() {
 	err := k.loop()
 	k.releaseFrame()
 	k.endLate(err)
-	if k.wait != nil {
-		k.endWait()
+	if k.end != nil {
+		k.end()
 	}
 	if !k.writerFailed() {
 		k.flushOwn() // answers of requests before the one that ended it
@@ -188,25 +188,38 @@ func (k *conn) releaseFrame() {
 	k.frame.Free()
 }
 
-func (k *conn) park() context.Context {
+func (k *conn) park() (life, wait context.Context) {
 	k.releaseFrame()
 	k.flushOwn()
-	if k.wait == nil {
-		k.wait, k.endWait = context.WithCancel(k.server.stopCtx)
-	}
-	k.parked.Store(k.ctx.Now.UnixNano())
-	if k.dropped.Load() {
-		k.endWait()
-	}
-	return k.wait
+	k.waits(k.ctx.Now)
+	return k.life, k.wait
 }
 
-// drop closes the connection from outside, and ends what its handler waits for.
+// waits says since when the connection waits. Its goroutine sets parked to 0 afterwards.
+func (k *conn) waits(since time.Time) {
+	k.makeLife()
+	k.parked.Store(since.UnixNano())
+	if k.dropped.Load() {
+		k.end()
+	}
+}
+
+func (k *conn) makeLife() {
+	if k.end != nil {
+		return
+	}
+	var endLife, endWait context.CancelFunc
+	k.life, endLife = context.WithCancel(k.server.requestContext())
+	k.wait, endWait = context.WithCancel(k.server.stopCtx)
+	k.end = func() { endLife(); endWait() }
+}
+
+// drop closes the connection from outside, and ends what it waits for.
 func (k *conn) drop() {
 	k.dropped.Store(true)
 	k.nc.Close()
 	if k.parked.Load() != 0 {
-		k.endWait()
+		k.end()
 	}
 }
 

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -295,31 +294,52 @@ func TestIdleConnectionIsClosedAfterItsTime(t *testing.T) {
 	})
 }
 
-// parking is a row whose requests wait for what never comes, and then answer.
-func parking() *Row {
-	return &Row{Key: 3, Name: "Metadata", Min: 0, Max: 13, Handle: func(c *Ctx, req kmsg.Request) Answer {
-		<-c.Park().Done()
-		return Reply(req.ResponseKind())
-	}}
+// waiters are the ways in which a connection waits for something but its peer; each leaves c in such a wait, for ever.
+var waiters = map[string]func(r *running, c *client){
+	"a poll":               func(_ *running, c *client) { c.send(kmsg.NewPtrMetadataRequest()) },
+	"a decision":           func(_ *running, c *client) { c.send(&kmsg.CreateTopicsRequest{Version: 5}) },
+	"behind a late answer": func(_ *running, c *client) { c.send(produce(-1, 1)); c.send(versions(3)) },
 }
 
-func TestRequestThatWaitsForTheIdleTimeIsClosed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := start(t, rows{3: parking(), 18: answering(18, 0, 4)}, func(o *Options) { o.IdleTimeout = 10 * time.Minute })
-		c, gone := r.dial(), r.dial()
-		c.send(versions(3)) // time before the request is not its own
-		c.nextID()
-		clock.Sleep(context.Background(), clock.Machine, 9*time.Minute)
-		c.send(kmsg.NewPtrMetadataRequest())
-		gone.send(kmsg.NewPtrMetadataRequest())
-		synctest.Wait()
-		gone.nc.Close()
-		begun := clock.Machine.Now()
-		c.closed()
-		assert.InDelta(t, 640, clock.Machine.Now().Sub(begun).Seconds(), 41) // in an eighth of the time after it
-		synctest.Wait()
-		assert.Zero(t, r.Stats().Connections)
-	})
+// startWaiting is a server whose requests wait for what does not come before the test's end.
+func startWaiting(t *testing.T, change func(*Options)) *running {
+	until := func(wait func(*Ctx) <-chan struct{}) func(*Ctx, kmsg.Request) Answer {
+		return func(c *Ctx, req kmsg.Request) Answer {
+			<-wait(c)
+			return Reply(req.ResponseKind())
+		}
+	}
+	return start(t, rows{
+		0:  (&lateGate{}).row(),
+		3:  {Key: 3, Name: "Metadata", Max: 13, Handle: until(func(c *Ctx) <-chan struct{} { return c.Park().Done() })},
+		18: answering(18, 0, 4),
+		19: {Key: 19, Name: "CreateTopics", Max: 7, Handle: until(func(c *Ctx) <-chan struct{} { c.Park(); return c.Context.Done() })},
+	}, change)
+}
+
+func TestWaitForTheIdleTimeIsClosed(t *testing.T) {
+	for name, wait := range waiters {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := startWaiting(t, func(o *Options) { o.IdleTimeout = 10 * time.Minute })
+				c, gone := r.dial(), r.dial()
+				c.send(versions(3)) // time before the wait is not its own
+				c.nextID()
+				clock.Sleep(context.Background(), clock.Machine, 9*time.Minute)
+				wait(r, c)
+				if name == "a poll" { // whose client is no more
+					gone.send(kmsg.NewPtrMetadataRequest())
+					synctest.Wait()
+				}
+				gone.nc.Close()
+				begun := clock.Machine.Now()
+				c.closed()
+				assert.InDelta(t, 640, clock.Machine.Now().Sub(begun).Seconds(), 41) // in an eighth of the time after it
+				synctest.Wait()
+				assert.Zero(t, r.Stats().Connections)
+			})
+		})
+	}
 }
 
 func TestHalfFrameIsClosedAfterThirtySeconds(t *testing.T) {
@@ -472,28 +492,32 @@ func TestConnectionCaps(t *testing.T) {
 			b.nextID()
 		})
 	})
-	for _, waits := range []bool{false, true} { // for its client, or a request of it for something else
-		t.Run(fmt.Sprintf("the protected listener makes room, waits %t", waits), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				r := start(t, rows{3: parking(), 18: answering(18, 0, 4)}, func(o *Options) {
-					o.Listeners = append(o.Listeners, Listener{Name: "INTERNAL", Host: "localhost"})
-					o.Limits = func() Limits { return Limits{MaxConnections: 1, ProtectedListener: "INTERNAL"} }
-				})
-				a := r.dial()
-				if waits {
-					a.send(kmsg.NewPtrMetadataRequest())
-				}
-				synctest.Wait()
-				nc, err := r.net.Dial(context.Background(), "tcp", r.Addrs()["INTERNAL"][0].String())
-				require.NoError(t, err)
-				defer nc.Close()
-				b := &client{t: t, nc: nc}
-				b.send(versions(0))
-				b.nextID()
-				a.closed()
-				synctest.Wait()
-				assert.Equal(t, 1, r.Stats().Connections)
-			})
+	for name, wait := range waiters {
+		t.Run("the protected listener makes room: "+name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { makesRoom(t, wait) })
 		})
 	}
+	t.Run("the protected listener makes room: idle", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) { makesRoom(t, func(*running, *client) {}) })
+	})
+}
+
+// makesRoom has a connection wait, and another one of the protected listener come to a full broker.
+func makesRoom(t *testing.T, wait func(*running, *client)) {
+	r := startWaiting(t, func(o *Options) {
+		o.Listeners = append(o.Listeners, Listener{Name: "INTERNAL", Host: "localhost"})
+		o.Limits = func() Limits { return Limits{MaxConnections: 1, ProtectedListener: "INTERNAL"} }
+	})
+	a := r.dial()
+	wait(r, a)
+	synctest.Wait()
+	nc, err := r.net.Dial(context.Background(), "tcp", r.Addrs()["INTERNAL"][0].String())
+	require.NoError(t, err)
+	defer nc.Close()
+	b := &client{t: t, nc: nc}
+	b.send(versions(0))
+	b.nextID()
+	a.closed()
+	synctest.Wait()
+	assert.Equal(t, 1, r.Stats().Connections)
 }

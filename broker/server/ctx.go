@@ -22,7 +22,7 @@ type Ctx struct {
 	Client     net.Addr // the peer's address
 	Conn       *ConnState
 	Now        time.Time       // Real clock, when the request was read: deadlines count from here
-	Context    context.Context // ends when the server has no patience left at a stop
+	Context    context.Context // ends when the server has no patience left at a stop, see also Park
 
 	exchange exchange // nil in tests of handlers
 }
@@ -48,13 +48,15 @@ func (c *Ctx) ReleaseFrame() {
 // Park must be called before a handler blocks for anything but a lock or the disk: it gives the frame back
 // and sends the answers of earlier requests that still lie in the connection's buffer. Who waits for what others do waits
 // no longer than the context: it ends when the server begins to stop, and long polls answer at once with what they have;
-// and when the connection was closed by this side, since it had to make room or waited for IdleTimeout. That the peer
-// went away does not end it. With a Ctx made by hand it is c.Context.
+// and, as c.Context does from then on, when the connection was closed by this side, since it had to make room or waited
+// for IdleTimeout. That the peer went away ends neither. With a Ctx made by hand it is c.Context.
 func (c *Ctx) Park() context.Context {
 	if c.exchange == nil {
 		return cmp.Or(c.Context, context.Background())
 	}
-	return c.exchange.park()
+	life, wait := c.exchange.park()
+	c.Context = life
+	return wait
 }
 
 // Scratch returns an empty slice with room for the head of a spliced answer. It is the connection's own
@@ -93,7 +95,7 @@ func (c *Ctx) Reserve(n int64) error {
 // exchange is what a Ctx reaches of its connection; *conn is the only one outside tests.
 type exchange interface {
 	releaseFrame() // idempotent
-	park() context.Context
+	park() (life, wait context.Context)
 	scratch() []byte
 	reserve(n int64) error
 }

@@ -39,7 +39,8 @@ func (l *lateState) writerFailed() bool {
 // enqueue hands a to the writer, starting one when there is none. A full queue stops the reader.
 func (k *conn) enqueue(a lateAnswer) error {
 	if k.lateCtx == nil {
-		k.lateCtx, k.lateCancel = context.WithCancel(k.server.requestContext())
+		k.makeLife()
+		k.lateCtx, k.lateCancel = context.WithCancel(k.life)
 	}
 	k.mu.Lock()
 	full := len(k.queue) >= k.server.o.MaxLate
@@ -78,7 +79,9 @@ func (k *conn) awaitLate() error {
 	writing, drained := k.writing, k.drained
 	k.mu.Unlock()
 	if writing {
+		k.waits(k.server.o.Clock.Now())
 		<-drained
+		k.parked.Store(0)
 		k.in.frameBegan = time.Time{}
 	}
 	k.mu.Lock()

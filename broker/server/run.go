@@ -85,8 +85,8 @@ func (s *Server) accept(l *listener, socket net.Listener) {
 	}
 }
 
-// watchParked closes connections whose request waits for IdleTimeout, in the eighth after it. Those that wait for their
-// client look themselves.
+// watchParked closes connections that wait for IdleTimeout, in the eighth after it. Those that wait for their peer look
+// themselves.
 func (s *Server) watchParked() {
 	within := s.o.IdleTimeout
 	for within > 0 && clock.Sleep(s.stopCtx, s.o.Clock, within/8+1) == nil {

@@ -128,7 +128,7 @@ func (s *Server) admit(l *listener, nc net.Conn) *conn {
 	}
 }
 
-// dropParked closes the connections whose request has waited since before.
+// dropParked closes the connections that have waited for something but their peer since before.
 func (s *Server) dropParked(before time.Time) {
 	s.admission.each(func(k *conn) {
 		if since := k.parked.Load(); since != 0 && since <= before.UnixNano() {
